@@ -1,0 +1,1 @@
+"""The nouns that every part of the platform shares. Standard library and numpy only."""

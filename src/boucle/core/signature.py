@@ -1,0 +1,58 @@
+"""Signature: how a model is fed and what it answers. Enough to rebuild, exactly, the rows its notebook gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Optional
+
+Feed = Literal["pandas", "polars", "pyarrow", "numpy", "records", "onnx"]
+Task = Literal["classification", "regression"]
+MissingAs = Literal["nan", "none", "NA"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One column as the model's own library spells it.
+
+    ``dtype`` is that library's word (``float32``, ``object``, ``str``, ``category``, ``datetime64[ns, UTC]``,
+    ``Int64`` ...); ``missing`` says how a missing cell looked in the example (NaN, None or pandas.NA: imputers
+    tell them apart); ``categories`` and ``ordered`` belong to pandas' and polars' categorical dtypes.
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    missing: MissingAs = "nan"
+    categories: Optional[tuple[Any, ...]] = None
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of an ONNX graph: ``columns`` are put side by side in that order (inputs only).
+
+    ``dtype`` is numpy's word (``float32``, ``int64``, ``str``, ``bool``); ``shape`` holds None for a free axis.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Optional[int], ...]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Signature:
+    """``feed`` is the container the model takes (``numpy``: one matrix of the columns in order).
+
+    ``classes`` are the labels, in the order of the probability columns; None for regression.
+    ``input_tensors`` and ``output_tensors`` are told for ONNX only.
+    """
+
+    feed: Feed
+    inputs: tuple[Input, ...]
+    task: Task
+    prediction_kind: str
+    classes: Optional[tuple[Any, ...]] = None
+    probabilities: bool = False
+    input_tensors: Optional[tuple[Tensor, ...]] = None
+    output_tensors: Optional[tuple[Tensor, ...]] = None

@@ -1,0 +1,87 @@
+"""Settings: the only reader of the environment. One ``BOUCLE_`` prefix; inner code receives values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from boucle.core.errors import InvalidSetting
+
+PREFIX = "BOUCLE_"
+
+
+def _setting(default: Any, text: str, factory: Optional[Callable[[], Any]] = None) -> Any:
+    if factory is not None:
+        return field(default_factory=factory, metadata={"text": text})
+    return field(default=default, metadata={"text": text})
+
+
+def _default_home() -> Path:
+    return Path.home() / ".boucle"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, its default and what it does; the table of ``docs/settings.md`` is made from it."""
+
+    home: Path = _setting(None, "Folder of the local platform: database, artifacts, environments, logs.", _default_home)
+    url: str = _setting("", "Address of the control plane for the client; empty means the local platform.")
+    token: str = _setting("", "Token of the client; empty means the one the local platform keeps in its home.")
+    language: str = _setting("", "Language of texts, en or fr; empty means that of the locale.")
+    author: str = _setting("", "Author written on versions; empty means the name of the login.")
+    host: str = _setting("127.0.0.1", "Address that control plane and gateway listen on.")
+    port: int = _setting(8000, "Port of the control plane; 0 means any free one.")
+    gateway_port: int = _setting(8080, "Port of the gateway; 0 means any free one.")
+    allowed_hosts: tuple[str, ...] = _setting((), "Host names served beside the loopback ones, separated by commas.")
+    max_body_bytes: int = _setting(8 * 1024 * 1024, "Largest body of a prediction request, in bytes.")
+    max_rows: int = _setting(50_000, "Most rows of one prediction request.")
+    predict_timeout_s: float = _setting(10.0, "Longest time a model may take to answer, in seconds.")
+    build_timeout_s: float = _setting(900.0, "Longest time a build may take, in seconds.")
+    lease_s: float = _setting(10.0, "Seconds after which a job whose worker fell silent is taken over.")
+    job_slots: int = _setting(2, "Jobs that one worker runs at a time.")
+    log_level: str = _setting("info", "Least level of the logs: debug, info, warning or error.")
+
+
+def load(environment: Optional[Mapping[str, str]] = None, **overrides: Any) -> Settings:
+    """Return the settings of the environment, overridden by arguments that are not None.
+
+    Raises InvalidSetting naming the variable, its value and what was expected.
+
+    >>> load({"BOUCLE_PORT": "9000"}).port
+    9000
+    """
+    source = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        text = source.get(PREFIX + item.name.upper())
+        if text is not None and text != "":
+            values[item.name] = _parsed(item.name, _default(item), text)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    if not values.get("language"):
+        values["language"] = source.get("LC_ALL") or source.get("LC_MESSAGES") or source.get("LANG") or "en"
+    return Settings(**values)
+
+
+def _default(item: Any) -> Any:
+    return item.default if item.default is not MISSING else item.default_factory()
+
+
+def _parsed(name: str, default: Any, text: str) -> Any:
+    variable = PREFIX + name.upper()
+    if isinstance(default, Path):
+        return Path(text).expanduser().absolute()
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if isinstance(default, (int, float)):
+        number = type(default)
+        try:
+            value = number(text)
+        except ValueError:
+            raise InvalidSetting(variable, text, f"a number such as {default}") from None
+        if value < 0:
+            raise InvalidSetting(variable, text, "zero or more")
+        return value
+    return text
