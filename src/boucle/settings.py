@@ -85,3 +85,17 @@ def _parsed(name: str, default: Any, text: str) -> Any:
             raise InvalidSetting(variable, text, "zero or more")
         return value
     return text
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for a process of ours that shall run with these settings.
+
+    Without the token: processes of one home read it from their home, where no process list shows it.
+    """
+    names = [item.name for item in fields(Settings) if item.name not in ("token", "url")]
+    told = {PREFIX + name.upper(): _told(getattr(settings, name)) for name in names}
+    return {**{key: value for key, value in os.environ.items() if key != PREFIX + "TOKEN"}, **told}
+
+
+def _told(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -61,3 +61,8 @@ def _(message: str) -> str:
 def ngettext(singular: str, plural: str, n: int) -> str:
     """Translate a message that counts ``n`` things."""
     return catalogue(_language.get()).ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:  # noqa: N802  # the name that extractors of messages know
+    """Mark a message for the catalogue where it is written; ``_`` translates it where it is shown."""
+    return message

@@ -17,6 +17,12 @@ class Input:
     ``dtype`` is that library's word (``float32``, ``object``, ``str``, ``category``, ``datetime64[ns, UTC]``,
     ``Int64`` ...); ``missing`` says how a missing cell looked in the example (NaN, None or pandas.NA: imputers
     tell them apart); ``categories`` and ``ordered`` belong to pandas' and polars' categorical dtypes.
+
+    The words are ``str(dtype)``, with these exceptions. numpy: ``str`` for any width of text. pandas: ``str`` or
+    ``string`` (missing is NaN or NA) however stored, ``string[pyarrow-arrow]`` for an ArrowDtype of strings.
+    polars: ``Enum``, ``Datetime[us]``, ``Datetime[us, UTC]``. pyarrow: ``dictionary`` (text, int32 indices).
+    Records: Python's ``int float str bool datetime`` (naive, in UTC). A column of dtype ``object`` holds Python
+    values of its ``kind``.
     """
 
     name: str

@@ -1,0 +1,44 @@
+# Two commands do everything on a machine with Python 3.11: `make demo` and `make test`. Both can be repeated.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# uv does not read pip's configuration: local wheels that pip is told of are told to uv as well.
+FIND_LINKS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+export UV_FIND_LINKS ?= $(FIND_LINKS)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: demo test check format journeys bench lock clean
+
+demo: .venv/.ready ## train, deploy, ask, renew and roll back a model; leaves the platform up
+	$(BIN)/python examples/penguins.py
+
+test: .venv/.ready ## every test, journeys on real processes included
+	$(BIN)/pytest --durations=15
+
+check: .venv/.ready ## format, lint, types, direction of imports, sizes
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/house
+
+format: .venv/.ready
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+bench: .venv/.ready ## needs wrk
+	$(BIN)/python benchmarks/serving.py
+
+lock: .venv/.ready ## choose newer dependencies
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
+		--group dev --extra server --extra skops pyproject.toml --output-file requirements.lock
+
+.venv/.ready: requirements.lock pyproject.toml
+	@echo "Preparing .venv (once; some 400 MB, less than a minute on most machines)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

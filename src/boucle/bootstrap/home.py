@@ -1,0 +1,125 @@
+"""The home of a platform: where each thing lies, the local token, and what is written about a running platform."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below one folder. ``prepare()`` makes the folders; nothing else here writes."""
+
+    root: Path
+
+    def prepare(self) -> Home:
+        """Make the folders, readable by their owner only."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.artifacts, self.uploads, self.environments, self.logs):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        self.socket.parent.mkdir(exist_ok=True, mode=0o700)
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database."""
+        return f"sqlite:///{self.root / 'db.sqlite'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Content-addressed bytes."""
+        return self.root / "artifacts"
+
+    @property
+    def uploads(self) -> Path:
+        """Uploads under way."""
+        return self.root / "uploads"
+
+    @property
+    def environments(self) -> Path:
+        """One environment for each lock."""
+        return self.root / "envs"
+
+    @property
+    def logs(self) -> Path:
+        """One file of JSON lines for each process."""
+        return self.root / "logs"
+
+    @property
+    def routes(self) -> Path:
+        """The gateway's own copy of the route table."""
+        return self.root / "routes.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The local token, mode 0600."""
+        return self.root / "token"
+
+    @property
+    def platform_file(self) -> Path:
+        """What a running platform says of itself."""
+        return self.root / "platform.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the supervisor as long as it lives."""
+        return self.root / "up.lock"
+
+    @property
+    def socket(self) -> Path:
+        """The model host's socket; in a short private folder when the home's path is too long for the kernel."""
+        near = self.root / "host.sock"
+        if len(os.fsencode(near)) <= MAX_SOCKET_PATH:
+            return near
+        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"boucle-{os.getuid()}-{key}" / "host.sock"
+
+    def token(self, given: str = "") -> str:
+        """Return the token of this platform: the one given, else that of the token file, made when missing."""
+        if given:
+            write_private(self.token_file, given)
+            return given
+        if not self.token_file.exists():
+            write_private(self.token_file, secrets.token_urlsafe(32))
+        return self.token_file.read_text(encoding="utf-8").strip()
+
+    def platform(self) -> dict[str, Any] | None:
+        """Return what the running platform says of itself; None when none runs from this home."""
+        if not self.is_held():
+            return None
+        try:
+            told: dict[str, Any] = json.loads(self.platform_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return told
+
+    def is_held(self) -> bool:
+        """True when a supervisor lives in this home (its lock dies with it, however it dies)."""
+        try:
+            with self.lock_file.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: temporary file, fsync, rename."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,117 @@
+"""Starting, finding and stopping the platform of a home: what `up`, `down` and `status` do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from boucle.bootstrap.home import Home
+from boucle.bootstrap.logs import write_logs
+from boucle.bootstrap.supervisor import Supervisor, last_words
+from boucle.core.check import Check
+from boucle.core.errors import BoucleError, Unavailable
+from boucle.core.i18n import _
+from boucle.settings import Settings, environment
+
+START_S, STOP_S, POLL_S = 60.0, 30.0, 0.05
+Told = dict[str, Any]
+
+
+def ensure_up(settings: Settings, detach: bool, tell: Callable[[Told], None]) -> Told | None:
+    """Start the platform unless it runs already.
+
+    Detached, return its addresses. In the foreground, call ``tell`` with them once it is up and return None when
+    it was stopped.
+    """
+    home = Home(Path(settings.home)).prepare()
+    running = home.platform()
+    if running is not None:
+        return running
+    if detach:
+        return _detached(settings, home)
+    write_logs(home.logs, "supervisor", settings.log_level)
+    supervisor = Supervisor(settings, home)
+    supervisor.when_up = tell
+    supervisor.run()
+    return None
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the platform of a home and wait until it is gone. Returns False when none ran.
+
+    Raises Unavailable when it does not stop in half a minute.
+    """
+    home = Home(Path(settings.home))
+    told = home.platform()
+    if told is None:
+        return False
+    os.kill(int(told["pid"]), signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    while home.is_held():
+        if time.monotonic() > deadline:
+            raise Unavailable(_("Process {pid} does not stop; see {logs}").format(pid=told["pid"], logs=home.logs))
+        time.sleep(POLL_S)
+    return True
+
+
+def status(settings: Settings) -> tuple[Told | None, list[Check]]:
+    """Return what the platform says of itself (None when it is down) and one Check for each process."""
+    home = Home(Path(settings.home))
+    told = home.platform()
+    if told is None:
+        return None, []
+    checks = [_is_ready(name, told[key]) for name, key in (("control plane", "url"), ("gateway", "gateway_url"))]
+    for name in ("host", "worker"):
+        pid = told["pids"].get(name)
+        is_alive = pid is not None and Path(f"/proc/{pid}").exists()
+        checks.append(
+            Check(
+                name,
+                "pass" if is_alive else "fail",
+                observed=_("process {pid}").format(pid=pid) if is_alive else _("not running"),
+            )
+        )
+    return told, checks
+
+
+def _is_ready(name: str, address: str) -> Check:
+    try:
+        answer = httpx.get(f"{address}/readyz", trust_env=False, timeout=5.0)
+    except httpx.TransportError as error:
+        return Check(
+            name, "fail", observed=str(error), advice=_("Read the logs, or start it again: boucle down; boucle up")
+        )
+    if answer.is_success:
+        return Check(name, "pass", observed=address)
+    return Check(name, "warn", observed=answer.text[:300], advice=_("Open {address}/readyz").format(address=address))
+
+
+def _detached(settings: Settings, home: Home) -> Told:
+    with (home.logs / "supervisor.err").open("wb") as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "boucle.bootstrap.supervisor"],
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        told = home.platform()
+        if told is not None:
+            return told
+        if child.poll() is not None:
+            break
+        time.sleep(POLL_S)
+    child.terminate()
+    words = last_words(home, "supervisor")
+    raise BoucleError(_("The platform did not start. Its last words: {words}").format(words=words))

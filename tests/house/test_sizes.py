@@ -1,0 +1,51 @@
+"""The limits of size: short functions, short files, few parameters, no cycle of imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCES = sorted((Path(__file__).parents[2] / "src").rglob("*.py"))
+MAX_FUNCTION_LINES, MAX_FILE_LINES, MAX_PARAMETERS = 60, 400, 5
+# Public signatures that the design fixes: keyword arguments that people read in a notebook.
+FIXED = {("deploy.py", "deploy")}
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    first = function.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        lines -= (first.end_lineno or 0) - first.lineno + 1
+    return lines
+
+
+def n_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return len([argument for argument in named if argument.arg not in {"self", "cls"}])
+
+
+def is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Commands of the command line have one parameter for each option that a person can give."""
+    return any("command" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def test_the_sources_are_found() -> None:
+    assert len(SOURCES) > 40
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_a_file_is_short_and_so_are_its_functions(path: Path) -> None:
+    too_long = [f"{f.name}: {body_lines(f)} lines" for f in functions(path) if body_lines(f) > MAX_FUNCTION_LINES]
+    too_wide = [
+        f"{f.name}: {n_parameters(f)} parameters"
+        for f in functions(path)
+        if n_parameters(f) > MAX_PARAMETERS and not is_command(f) and (path.name, f.name) not in FIXED
+    ]
+    n_lines = path.read_text(encoding="utf-8").count("\n")
+    assert (too_long, too_wide, max(n_lines - MAX_FILE_LINES, 0)) == ([], [], 0)
