@@ -54,15 +54,17 @@ def say(title: str) -> None:
     out.print(f"\n[bold]{title}[/]")
 
 
-def ask(name: str, row: dict[str, object], deployment: object) -> None:
+def ask(name: str, row: dict[str, object], deployment: "boucle.Deployment") -> None:
     """Ask one row three ways, and show that the answers are the same."""
-    url = f"{deployment.url}/invocations" if not deployment.url.endswith("/invocations") else deployment.url
     by_sdk = deployment.predict([row]).predictions[0]
     by_cli = subprocess.run(
         [sys.executable, "-m", "boucle.cli.main", "predict", name, "-", "--json"],
-        input=json.dumps([row]), capture_output=True, text=True, check=True,
+        input=json.dumps([row]),
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    command = ["curl", "-sS", url, "-H", "Content-Type: application/json", "-d", json.dumps([row])]
+    command = ["curl", "-sS", deployment.url, "-H", "Content-Type: application/json", "-d", json.dumps([row])]
     by_curl = subprocess.run(command, capture_output=True, text=True, check=True)
     answers = {
         "SDK": str(by_sdk),
@@ -84,7 +86,7 @@ def main() -> None:
     from boucle.settings import load
 
     say("1. The platform")
-    told = ensure_up(load(port=0, gateway_port=0), True, lambda _told: None)
+    told = ensure_up(load(port=0, gateway_port=0), detach=True, tell=lambda _told: None)
     os.environ["BOUCLE_URL"] = told["url"]
     out.print(f"  up at {told['url']}")
 
@@ -98,7 +100,11 @@ def main() -> None:
 
     say("3. boucle.deploy(forest, 'penguins', example=penguins, target='Species')")
     first = boucle.deploy(
-        forest, "penguins", example=penguins, target=SPECIES, metrics={"accuracy": accuracy},
+        forest,
+        "penguins",
+        example=penguins,
+        target=SPECIES,
+        metrics={"accuracy": accuracy},
         description="Which species is this penguin?",
     )
 
@@ -109,7 +115,10 @@ def main() -> None:
     say("5. A second version, promoted")
     trees = pipeline(HistGradientBoostingClassifier(max_iter=40, random_state=0)).fit(X_train, y_train)
     second = boucle.deploy(
-        trees, "penguins", example=penguins, target=SPECIES,
+        trees,
+        "penguins",
+        example=penguins,
+        target=SPECIES,
         metrics={"accuracy": round(float(trees.score(X_test, y_test)), 4)},
         description="Which species is this penguin?",
     )

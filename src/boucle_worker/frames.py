@@ -76,6 +76,8 @@ def pack(header: Dict[str, Any], columns: Columns) -> bytes:
 
 def lengths(prefix: bytes) -> Tuple[int, int]:
     """Return ``(header_bytes, body_bytes)`` told by the first 16 bytes of a frame."""
+    if len(prefix) != PREFIX.size:
+        raise FrameError(f"not a boucle frame: {len(prefix)} bytes, expected at least {PREFIX.size}")
     magic, header_bytes, body_bytes = PREFIX.unpack(prefix)
     if magic != MAGIC:
         raise FrameError(f"not a boucle frame: it starts with {magic!r}, expected {MAGIC!r}")
