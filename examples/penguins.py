@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import palmerpenguins
+import pandas as pd
 from rich.console import Console
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -54,7 +55,7 @@ def say(title: str) -> None:
     out.print(f"\n[bold]{title}[/]")
 
 
-def ask(name: str, row: dict[str, object], deployment: "boucle.Deployment") -> None:
+def ask(name: str, row: dict[str, object], deployment: Any) -> None:
     """Ask one row three ways, and show that the answers are the same."""
     by_sdk = deployment.predict([row]).predictions[0]
     by_cli = subprocess.run(
