@@ -113,7 +113,7 @@ end
 @contextmanager
 def uvicorn(name: str, app: str, path: str) -> Iterator[Target]:
     """Serve one of the applications in `apps.py` with one process of uvicorn."""
-    from boucle.bootstrap.supervisor import listen
+    from boucle.bootstrap.sockets import listen
 
     free = listen("127.0.0.1", 0)
     port = free.getsockname()[1]

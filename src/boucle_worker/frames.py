@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Column(NamedTuple):
 
 
 Columns = Dict[str, Column]
+Bytes = Union[bytes, bytearray]
 
 
 def pack(header: Dict[str, Any], columns: Columns) -> bytes:
@@ -74,7 +75,7 @@ def pack(header: Dict[str, Any], columns: Columns) -> bytes:
     return b"".join([PREFIX.pack(MAGIC, len(text), sum(map(len, body))), text, *body])
 
 
-def lengths(prefix: bytes) -> Tuple[int, int]:
+def lengths(prefix: Bytes) -> Tuple[int, int]:
     """Return ``(header_bytes, body_bytes)`` told by the first 16 bytes of a frame."""
     if len(prefix) != PREFIX.size:
         raise FrameError(f"not a boucle frame: {len(prefix)} bytes, expected at least {PREFIX.size}")
@@ -84,8 +85,12 @@ def lengths(prefix: bytes) -> Tuple[int, int]:
     return header_bytes, body_bytes
 
 
-def unpack(frame: bytes) -> Tuple[Dict[str, Any], Columns]:
-    """Return the header (without its column list) and the columns of one whole frame."""
+def unpack(frame: Bytes) -> Tuple[Dict[str, Any], Columns]:
+    """Return the header (without its column list) and the columns of one whole frame.
+
+    The arrays share the memory of the frame: they are writable when it is a bytearray. Raises FrameError for
+    bytes that are not a frame, whatever they are.
+    """
     header_bytes, body_bytes = lengths(frame[: PREFIX.size])
     if len(frame) != PREFIX.size + header_bytes + body_bytes:
         raise FrameError(f"frame of {len(frame)} bytes announces {PREFIX.size + header_bytes + body_bytes}")
@@ -93,7 +98,9 @@ def unpack(frame: bytes) -> Tuple[Dict[str, Any], Columns]:
     try:
         header = json.loads(frame[PREFIX.size : start].decode("utf-8"))
         return _columns(header, memoryview(frame)[start:])
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except FrameError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise FrameError(f"frame is malformed: {error}") from error
 
 
@@ -108,6 +115,8 @@ def _columns(header: Dict[str, Any], body: memoryview) -> Tuple[Dict[str, Any], 
             parts.append(body[at : at + size])
             at += size
         column = _column(entry["kind"], parts, entry.get("width"))
+        if column.missing is not None and len(column.missing) != len(column.values):
+            raise FrameError("column {!r} does not say of each cell whether it is missing".format(entry["name"]))
         if len(column.values) != entry["rows"]:
             raise FrameError(
                 "column {!r} has {} rows, announced {}".format(entry["name"], len(column.values), entry["rows"])
@@ -138,19 +147,24 @@ def _text_buffers(values: Any) -> List[bytes]:
 
 def _column(kind: str, parts: List[memoryview], width: Optional[int]) -> Column:
     if kind == "float":
-        return Column(kind, np.frombuffer(parts[0], dtype="<f8"))
+        return Column(kind, _numbers(parts[0], "<f8"))
     if kind == "matrix":
-        flat = np.frombuffer(parts[0], dtype="<f8")
+        flat = _numbers(parts[0], "<f8")
         return Column(kind, flat.reshape(-1, width) if width else flat.reshape(0, 0))
     if kind == "datetime":
-        return Column(kind, np.frombuffer(parts[0], dtype="<i8").astype("datetime64[us]"))
+        return Column(kind, _numbers(parts[0], "<i8").view("datetime64[us]"))
     if kind == "text":
         return Column(kind, _texts(parts[0], bytes(parts[1])))
     if kind not in ("bool", "int"):
         raise FrameError("unknown kind {!r}; kinds: {}".format(kind, ", ".join(KINDS)))
     missing = np.frombuffer(parts[1], dtype=np.uint8).astype(bool) if len(parts[1]) else None
-    values = np.frombuffer(parts[0], dtype="u1" if kind == "bool" else "<i8")
+    values = _numbers(parts[0], "u1" if kind == "bool" else "<i8")
     return Column(kind, values.astype(bool) if kind == "bool" else values, missing)
+
+
+def _numbers(part: memoryview, dtype: str) -> Any:
+    values = np.frombuffer(part, dtype=dtype)
+    return values if values.flags.aligned else values.copy()  # a text column before it may end anywhere
 
 
 def _texts(sizes_part: memoryview, joined: bytes) -> Any:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from boucle.bootstrap.supervisor import listen
+from boucle.bootstrap.sockets import listen, reachable
 from boucle.settings import Settings
+
+__all__ = ["listener", "reachable", "serve"]
+
+
+class _Server(uvicorn.Server):
+    """Tells the application that it shall stop before waiting for the requests under way."""
+
+    when_stopping: Callable[[], None] = staticmethod(lambda: None)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.when_stopping()
+        super().handle_exit(sig, frame)
 
 
 def listener(settings: Settings, port: int) -> socket.socket:
@@ -19,7 +33,7 @@ def listener(settings: Settings, port: int) -> socket.socket:
     return listen(settings.host, port)
 
 
-def serve(app: Any, on: socket.socket, **options: Any) -> None:
+def serve(app: Any, on: socket.socket, when_stopping: Callable[[], None] = lambda: None, **options: Any) -> None:
     """Serve an ASGI application until SIGTERM; requests under way are finished first (10 s)."""
     config = uvicorn.Config(
         app,
@@ -30,4 +44,6 @@ def serve(app: Any, on: socket.socket, **options: Any) -> None:
         timeout_graceful_shutdown=10,
         **{"http": "httptools", **options},
     )
-    uvicorn.Server(config).run(sockets=[on])
+    server = _Server(config)
+    server.when_stopping = when_stopping
+    server.run(sockets=[on])

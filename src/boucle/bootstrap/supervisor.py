@@ -26,6 +26,7 @@ import httpx
 
 from boucle.bootstrap.home import Home, write_private
 from boucle.bootstrap.logs import write_logs
+from boucle.bootstrap.sockets import listen, reachable
 from boucle.core.errors import BoucleError, Conflict
 from boucle.core.i18n import _
 from boucle.settings import Settings, environment, load
@@ -109,12 +110,12 @@ class Supervisor:
     @property
     def url(self) -> str:
         """The address of the control plane."""
-        return f"http://{_reachable(self.settings.host)}:{self.settings.port}"
+        return f"http://{reachable(self.settings.host)}:{self.settings.port}"
 
     @property
     def gateway_url(self) -> str:
         """The address of the gateway."""
-        return f"http://{_reachable(self.settings.host)}:{self.settings.gateway_port}"
+        return f"http://{reachable(self.settings.host)}:{self.settings.gateway_port}"
 
     def _spawn(self, process: Process) -> None:
         command = [sys.executable, "-m", process.module]
@@ -206,35 +207,11 @@ class Supervisor:
                 process.listener.close()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening TCP socket. Raises Conflict when the address is taken, naming the cure."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Conflict(
-            _("Address {host}:{port} cannot be used: {cause}. Choose another port (0 means any free one).").format(
-                host=host, port=port, cause=error.strerror
-            )
-        ) from error
-    listener.listen(2048)
-    return listener
-
-
 def last_words(home: Home, name: str) -> str:
     """Return the last line that a process wrote to its error output."""
     path = home.logs / f"{name}.err"
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.exists() else []
     return lines[-1][:500] if lines else _("none; see {folder}").format(folder=home.logs)
-
-
-def _reachable(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def _die_with_parent() -> None:

@@ -12,7 +12,7 @@ from boucle.adapters.sql import SqlRegistryStore, open_database
 from boucle.adapters.uv import UvEnvironments
 from boucle.bootstrap.home import Home
 from boucle.registry.registry import Registry
-from boucle.settings import Settings
+from boucle.settings import Settings, environment
 
 
 def now_us() -> int:
@@ -42,5 +42,8 @@ def registry(engine: Engine) -> Registry:
 
 def environments(settings: Settings) -> UvEnvironments:
     """Return the maker of environments; bytecode is kept beside uv's cache, for all homes of this user."""
-    home = Path(settings.home)
-    return UvEnvironments(home / "envs", bytecode_cache=Path.home() / ".cache" / "boucle" / "bytecode")
+    return UvEnvironments(
+        Home(Path(settings.home)).environments,
+        bytecode_cache=Path.home() / ".cache" / "boucle" / "bytecode",
+        environ=environment(settings),
+    )

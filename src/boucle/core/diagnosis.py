@@ -78,9 +78,7 @@ def _text(failure: Failure, inputs: Sequence[Input]) -> Optional[Diagnosis]:
         _("{model} takes numbers only, but the rows hold text in {columns}.").format(
             model=failure.short_class, columns=_listed(names)
         ),
-        _pipeline_code(
-            'OneHotEncoder(handle_unknown="ignore")', names, "sklearn.preprocessing import OneHotEncoder", failure
-        ),
+        _encoding_code(names, failure),
     )
 
 
@@ -116,6 +114,9 @@ def _columns(failure: Failure, inputs: Sequence[Input]) -> Optional[Diagnosis]:
         parts.append(_("It does not know {columns}.").format(columns=_listed(extra)))
     if not lacking and not extra:
         parts.append(failure.message[:300])
+    raw = [item.name for item in inputs if item.kind == "text" and item.name in extra]
+    if raw:
+        return Diagnosis(" ".join(parts), _encoding_code(raw, failure))
     return Diagnosis(
         " ".join(parts),
         _(
@@ -144,9 +145,15 @@ _KNOWN: tuple[tuple[str, Callable[[Failure, Sequence[Input]], Optional[Diagnosis
     (r"number of features|Feature shape mismatch|specified columns", _columns),
     (r"contains NaN|missing values|encoded natively", _missing),
     (r"Timestamp|datetime|DateTime64", _dates),
-    (r"could not convert string|dtypes for data must be|invalid literal for|dtype\('?O|object dtype", _text),
+    (r"could not convert string|dtypes for data must be|invalid literal for|multiply sequence", _text),
+    (r"dtype\('?O|object dtype", _text),
     (r"dtypes must be int, float|str_|StrDType|StringDType|<U\d+|cannot use .*str.*dtype|to numeric", _text),
 )
+
+
+def _encoding_code(names: Sequence[str], failure: Failure) -> str:
+    encoder = 'OneHotEncoder(handle_unknown="ignore")'
+    return _pipeline_code(encoder, names, "sklearn.preprocessing import OneHotEncoder", failure)
 
 
 def _pipeline_code(transformer: str, names: Sequence[str], imported: str, failure: Failure) -> str:

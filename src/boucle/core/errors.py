@@ -15,7 +15,8 @@
     ├── CorruptArtifact      bytes whose digest is not the one expected
     ├── Unavailable          the thing exists but cannot answer now; trying later may work
     ├── TooSlow              no answer before the deadline
-    └── ModelFailed          the model's own code raised while it answered
+    ├── ModelFailed          the model's own code raised while it loaded or answered
+    └── EnvironmentFailed    the environment of a version cannot be resolved or made
 
 HTTP status codes are given in ``web/`` and ``gateway/`` only. ``code`` is the stable word of the problem type
 ``urn:boucle:problem:<code>``.
@@ -146,18 +147,19 @@ class Conflict(BoucleError):
 
 
 class Refused(BoucleError):
-    """The build refused the model; nothing that serves was changed. ``checks`` say the cause and the cure."""
+    """The build refused the model; nothing that serves was changed. ``checks`` say the cause and the cure.
+
+    ``version`` is 0 when the client refused it already and nothing was sent.
+    """
 
     code = "refused"
 
     def __init__(self, name: str, version: int, checks: Sequence[Check]) -> None:
         self.name, self.version, self.checks = name, version, tuple(checks)
         causes = "\n".join(f"- {c.name}: {c.observed}\n  {c.advice}" for c in checks if c.is_failed)
-        super().__init__(
-            _("{name} version {version} was refused; what served before still serves.\n{causes}").format(
-                name=name, version=version, causes=causes
-            )
-        )
+        before = _("{name} was refused and nothing was sent.\n{causes}")
+        after = _("{name} version {version} was refused; what served before still serves.\n{causes}")
+        super().__init__((after if version else before).format(name=name, version=version, causes=causes))
 
 
 class CorruptArtifact(BoucleError):
@@ -199,6 +201,19 @@ class TooSlow(BoucleError):
 
 
 class ModelFailed(BoucleError):
-    """The model's own code raised while it answered. The detail is its last line, never a trace."""
+    """The model's own code raised. The detail is its last line, never a trace.
+
+    ``kind`` is one of ``digest import load predict protocol``; ``error_type`` the class of what was raised.
+    """
 
     code = "model-failed"
+
+    def __init__(self, detail: str, kind: str = "predict", error_type: str = "") -> None:
+        self.kind, self.error_type = kind, error_type
+        super().__init__(detail)
+
+
+class EnvironmentFailed(BoucleError):
+    """The environment of a version cannot be resolved or made: the detail is what uv said last."""
+
+    code = "environment-failed"

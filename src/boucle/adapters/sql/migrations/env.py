@@ -1,0 +1,11 @@
+"""Run by Alembic: the migrations go through the connection, and in the transaction, of ``migrate``."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from boucle.adapters.sql.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,105 @@
+"""The worker's process: runs jobs and schedules. Its main thread forks; nothing here may start a thread before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from boucle.adapters.model_process import ModelProcess
+from boucle.adapters.onnx_checks import OnnxFiles
+from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
+from boucle.bootstrap import wiring
+from boucle.bootstrap.logs import write_logs
+from boucle.core.errors import NotFound
+from boucle.core.i18n import _
+from boucle.core.ids import uuid7
+from boucle.core.signature import Signature
+from boucle.jobs.context import JobContext
+from boucle.jobs.job import Job
+from boucle.jobs.runner import Runner, RunnerOptions
+from boucle.jobs.schedules import Schedules
+from boucle.loop.build import build
+from boucle.loop.world import BuildWorld
+from boucle.packaging.ports import Ask, Cannot
+from boucle.registry.registry import Registry
+from boucle.settings import Settings, load
+
+
+class NoConverter:
+    """Says that no converter is installed, so that pipelines run in the Python runtime."""
+
+    def convert(self, ask: Ask, signature: Signature) -> bytes | Cannot:
+        """Return why there is no ONNX."""
+        del ask, signature
+        return Cannot(_("no converter to ONNX is installed"))
+
+
+def build_world(settings: Settings, registry: Registry) -> BuildWorld:
+    """Wire what a build reaches outside itself."""
+    home = wiring.home_of(settings)
+
+    def start(python: Path, log: Path) -> ModelProcess:
+        return ModelProcess(python, log)
+
+    return BuildWorld(
+        registry=registry,
+        artifacts=wiring.artifacts(home),
+        environments=wiring.environments(settings),
+        processes=start,
+        graphs=OnnxFiles(),
+        converter=NoConverter(),
+        log_dir=home.logs,
+        clock=time.perf_counter,
+    )
+
+
+def failure_teller(registry: Registry) -> Callable[[Job, str], None]:
+    """Return what marks a version failed when its build job failed for good."""
+
+    def tell(job: Job, error: str) -> None:
+        if job.kind != "build":
+            return
+        try:
+            registry.mark_failed(job.args["name"], job.args["number"], error or _("its build was cancelled"))
+        except NotFound:
+            return
+
+    return tell
+
+
+def main() -> None:
+    """Run jobs until SIGTERM."""
+    settings = load()
+    home = wiring.home_of(settings)
+    write_logs(home.logs, "worker", settings.log_level)
+    engine = wiring.database(home)
+    registry = wiring.registry(engine)
+    world = build_world(settings, registry)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+
+    def build_job(context: JobContext) -> None:
+        build(context, world)
+
+    runner = Runner(
+        SqlJobStore(engine),
+        {"build": build_job},
+        RunnerOptions(
+            owner=f"{os.getpid()}-{uuid7()}",
+            log_dir=home.logs / "jobs",
+            lease_s=settings.lease_s,
+            slots=settings.job_slots,
+        ),
+        schedules=Schedules(SqlScheduleStore(engine)),
+        on_failed=failure_teller(registry),
+    )
+    runner.run(stop.is_set)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""One prediction request: body in, answer out. The order of a row's way is the order of this file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
+from time import perf_counter
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from boucle.core.ids import uuid7
+from boucle.gateway.requests import Headers, Receive, Send, body_of, respond
+from boucle.serving.decode import CSV, decode, media_type
+from boucle.serving.endpoint import Endpoint
+from boucle.serving.limits import Limits
+from boucle.serving.plan import RowPlan, Rows
+
+T = TypeVar("T")
+_LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
+_MAX_NAMED = 20
+_JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type", b"text/csv; charset=utf-8")
+
+
+class Invocations:
+    """Answers rows; ``executor`` decodes and encodes large bodies beside the event loop."""
+
+    def __init__(self, limits: Limits, executor: Executor) -> None:
+        self._limits = limits
+        self._executor = executor
+
+    async def answer(self, endpoint: Endpoint, headers: Headers, receive: Receive, send: Send) -> None:
+        """Answer one request with one version. Raises BoucleError, or ClientGone when there is nobody to tell."""
+        start = perf_counter()
+        endpoint.enter()
+        try:
+            media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
+            body = await body_of(receive, headers, self._limits)
+            rows = await self._in_time(len(body) > _LARGE_BODY, read_rows, endpoint.plan, body, media)
+            answers, first, last = await endpoint.infer(rows)
+            prediction_id = uuid7()
+            is_large = rows.n_rows > _LARGE_ROWS
+            if _wants_csv(headers, media):
+                content = await self._in_time(is_large, endpoint.encoder.to_csv, answers, first, last)
+                kind = _CSV_TYPE
+            else:
+                content = await self._in_time(is_large, endpoint.encoder.to_json, answers, first, last, prediction_id)
+                kind = _JSON_TYPE
+        finally:
+            endpoint.leave()
+        meter = endpoint.meter
+        meter.predictions += rows.n_rows
+        meter.unseen += rows.unseen
+        meter.out_of_range += rows.out_of_range
+        meter.answered(200, perf_counter() - start)
+        told = [kind, *endpoint.headers, (b"x-prediction-id", prediction_id.encode("ascii"))]
+        if rows.ignored:
+            told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
+        await respond(send, 200, content, told)
+
+    async def _in_time(self, is_large: bool, work: Callable[..., T], *args: Any) -> T:
+        if not is_large:
+            return work(*args)
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: context.run(work, *args))
+
+
+def read_rows(plan: RowPlan, body: bytes, media: str) -> Rows:
+    """Return the rows of a body, right by the schema. Raises InvalidRequest, InvalidRows or TooLarge."""
+    raw = decode(body, media, plan.schema, plan.names)
+    return plan.read(raw, has_long_texts=len(body) > plan.limits.max_text_bytes)
+
+
+def _wants_csv(headers: Headers, media: str) -> bool:
+    accept = headers.get(b"accept")
+    return media == CSV if accept is None else b"text/csv" in accept
+
+
+def _ignored(names: tuple[str, ...]) -> bytes:
+    """Return the names of ignored columns, percent-encoded: a caller wrote them, a header carries them."""
+    told = [quote(name[:80], safe=" ") for name in names[:_MAX_NAMED]]
+    more = len(names) - _MAX_NAMED
+    return ", ".join(told + [f"... {more} more"] * (more > 0)).encode("ascii")

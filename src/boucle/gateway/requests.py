@@ -1,0 +1,117 @@
+"""Reading a request (the headers that matter, its id, its body up to a limit) and sending what answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs
+
+from boucle.core.errors import InvalidRequest, TooLarge
+from boucle.core.i18n import _, supported
+from boucle.core.ids import uuid7
+from boucle.serving.decode import unzipped
+from boucle.serving.fleet import CHAMPION
+from boucle.serving.limits import Limits
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = dict[bytes, bytes]
+_READ = frozenset(
+    b"host origin sec-fetch-site authorization content-type content-length content-encoding accept accept-language"
+    b" x-request-id".split()
+)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z")
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path is served, but not with this method; ``allow`` names those that are."""
+
+    def __init__(self, method: str, allow: str) -> None:
+        self.allow = allow
+        super().__init__(
+            "method-not-allowed", _("{method} is not served here; use {allow}.").format(method=method[:20], allow=allow)
+        )
+
+
+class ClientGone(Exception):
+    """The caller left before its request was whole."""
+
+
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers that the gateway reads; all others are never looked at."""
+    return {name: value for name, value in raw if name in _READ}
+
+
+def request_id(headers: Headers) -> str:
+    """Return the caller's id of the request when it is a plain one, else a new id."""
+    given = headers.get(b"x-request-id")
+    return given.decode("ascii") if given is not None and _REQUEST_ID.match(given) else uuid7()
+
+
+@lru_cache(maxsize=256)
+def language_of(accept_language: bytes) -> str:
+    """Return the language to speak."""
+    return supported(accept_language.decode("latin-1")[:200])
+
+
+def require_method(scope: Scope, *allowed: str) -> None:
+    """Raise MethodNotAllowed unless the request has one of these methods."""
+    if scope["method"] not in allowed:
+        raise MethodNotAllowed(scope["method"], ", ".join(allowed))
+
+
+def alias_of(scope: Scope) -> str:
+    """Return the alias that a request asks for: ``?alias=challenger``; champion by default."""
+    if not scope["query_string"]:
+        return CHAMPION
+    try:
+        asked = parse_qs(scope["query_string"].decode("ascii"), strict_parsing=True, max_num_fields=10)
+        return str(asked.get("alias", [CHAMPION])[-1])
+    except ValueError:
+        raise InvalidRequest("invalid-query", _("The query cannot be read. It may be: ?alias=challenger")) from None
+
+
+async def respond(send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Send a whole answer."""
+    told = [(b"content-length", b"%d" % len(content)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def body_of(receive: Receive, headers: Headers, limits: Limits) -> bytes:
+    """Return the body, unpacked. What is announced or grows beyond the limit is refused before it is read whole.
+
+    Raises TooLarge, InvalidRequest for a coding that is not read, ClientGone.
+    """
+    coding = headers.get(b"content-encoding", b"identity").lower()
+    if coding not in (b"identity", b"gzip"):
+        raise InvalidRequest(
+            "unsupported-encoding", _("This Content-Encoding is not read. Send the body plain or as gzip.")
+        )
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced[:20]) > limits.max_body_bytes:
+        raise TooLarge(_("bytes of the body"), int(announced[:20]), limits.max_body_bytes)
+    body = await _whole(receive, limits)
+    return body if coding == b"identity" else unzipped(body, limits)
+
+
+async def _whole(receive: Receive, limits: Limits) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limits.max_body_bytes:
+            raise TooLarge(_("bytes of the body"), size, limits.max_body_bytes)
+    return b"".join(parts)

@@ -1,0 +1,87 @@
+"""The build of a version that is an ONNX file: seen to be whole, mapped to its columns, compared with its notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from boucle.core.check import Check
+from boucle.core.i18n import _
+from boucle.core.signature import Signature
+from boucle.core.table import Table
+from boucle.loop.material import Material
+from boucle.loop.ports import Graph
+from boucle.loop.progress import Progress, StepFailed
+from boucle.loop.smoke import smoke_check
+from boucle.loop.world import BuildWorld
+from boucle.packaging.comparison import PARITY, compare
+from boucle.packaging.contract import schema_check
+from boucle.packaging.graph import CannotFeed, GraphFacts, answered, fed
+from boucle.packaging.graph_checks import cannot_feed_check, nameless_check, onnx_check, signature_check
+from boucle.packaging.parity import parity_check, unproven_check
+from boucle.packaging.ports import Predict
+from boucle.packaging.timing import measure, timing_check
+from boucle.registry.model import BuildFound
+
+
+@dataclass(frozen=True)
+class Fed:
+    """The graph with its completed signature, and what it answered to the rows."""
+
+    signature: Signature
+    predict: Predict
+    answers: Table
+
+
+def build_onnx(progress: Progress, material: Material, world: BuildWorld) -> None:
+    """Take a version through its steps to ready. Raises StepFailed at the first that fails."""
+    manifest = progress.version.manifest
+    model = world.artifacts.read(manifest.model.digest)
+    facts = progress.step("onnx", lambda: _inspected(world, model))
+    made = progress.step("signature", lambda: _fed(world, model, facts, material, manifest.signature))
+    reason = _("runs in the gateway: it came as an ONNX file")
+    progress.found(BuildFound("onnx", reason, signature=made.signature))
+    progress.check("parity", lambda: _parity(made, material))
+    progress.check("schema", lambda: schema_check(manifest.schema, made.signature, material.rows, made.answers))
+    progress.check("timing", lambda: timing_check(measure(made.predict, material.rows, world.clock)))
+    progress.check("smoke", lambda: smoke_check(made.predict, material.rows, manifest.schema, made.signature))
+    progress.ready()
+
+
+def _inspected(world: BuildWorld, model: bytes) -> tuple[Check, GraphFacts]:
+    facts = world.graphs.inspect(model)
+    return onnx_check(facts, len(model)), facts
+
+
+def _fed(
+    world: BuildWorld, model: bytes, facts: GraphFacts, material: Material, declared: Signature
+) -> tuple[Check, Fed]:
+    try:
+        signature = fed(declared, facts)
+    except CannotFeed as error:
+        raise StepFailed(cannot_feed_check(error)) from error
+    graph = _opened(world, model, signature)
+    answers = Table(graph.predict(material.rows.columns))
+    completed = answered(signature, facts, answers)
+    if completed.classes != signature.classes:
+        graph = _opened(world, model, completed)
+        answers = Table(graph.predict(material.rows.columns))
+    if completed.probabilities and completed.classes is None:
+        raise StepFailed(nameless_check(answers.columns["probabilities"].values.shape[1]))
+
+    def predict(rows: Table) -> Table:
+        return Table(graph.predict(rows.columns))
+
+    return signature_check(completed), Fed(completed, predict, answers)
+
+
+def _opened(world: BuildWorld, model: bytes, signature: Signature) -> Graph:
+    graph = world.graphs.open(model, signature)
+    graph.load()
+    return graph
+
+
+def _parity(made: Fed, material: Material) -> Check:
+    if material.answers is None:
+        return unproven_check("parity")
+    compared = compare(made.answers, material.answers, made.signature.task, PARITY)
+    return parity_check(compared, made.answers, material.answers)

@@ -1,0 +1,140 @@
+"""The build of a version that runs in Python: its own environment, its own process, its notebook's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from boucle.core.check import Check
+from boucle.core.diagnosis import Failure
+from boucle.core.errors import ModelFailed
+from boucle.core.i18n import _
+from boucle.core.loading import load_header
+from boucle.core.signature import Signature
+from boucle.core.table import Table
+from boucle.core.version import Artifact, Manifest, Version
+from boucle.loop.material import Material
+from boucle.loop.ports import WorkerProcess
+from boucle.loop.progress import Progress, StepFailed
+from boucle.loop.smoke import smoke_check
+from boucle.loop.world import BuildWorld
+from boucle.packaging.contract import schema_check
+from boucle.packaging.interpreter import choose_interpreter, environment_check, no_interpreter_check
+from boucle.packaging.load import load_failed_check, loaded_check
+from boucle.packaging.parity import unproven_check
+from boucle.packaging.ports import Cannot, Predict
+from boucle.packaging.raw_rows import raw_rows_check
+from boucle.packaging.replay import replay, reproduce_check
+from boucle.packaging.timing import measure, timing_check
+from boucle.registry.model import BuildFound
+from boucle.registry.routing import routed
+from boucle_worker.frames import Columns
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the version runs."""
+
+    interpreter: str
+    lock: Artifact
+    python: Path
+
+
+def build_python(progress: Progress, material: Material, world: BuildWorld) -> None:
+    """Take a version through its steps to ready. Raises StepFailed at the first that fails."""
+    version, manifest = progress.version, progress.version.manifest
+    place = progress.step("environment", lambda: _environment(world, manifest))
+    log = world.log_dir / f"build-{version.name}-{version.number}.log"
+    with _closed_after(world.processes(place.python, log)) as process:
+        signature = progress.step("load", lambda: _load(process, version, world))
+        reason = _why_python(world, process, signature)
+        progress.found(BuildFound("python", reason, place.interpreter, place.lock, signature))
+        predict = _predict(process, world.predict_timeout_s)
+        progress.check("raw-rows", lambda: _raw_rows(predict, material.rows, manifest))
+        answers = progress.step("reproduce", lambda: _reproduce(predict, material, signature, world))
+        progress.check("schema", lambda: schema_check(manifest.schema, signature, material.rows, answers))
+        progress.check("timing", lambda: timing_check(measure(predict, material.rows, world.clock)))
+        progress.check("smoke", lambda: smoke_check(predict, material.rows, manifest.schema, signature))
+    progress.ready()
+
+
+def _environment(world: BuildWorld, manifest: Manifest) -> tuple[Check, Environment]:
+    installed = world.environments.interpreters()
+    found = choose_interpreter(manifest.python, manifest.format, installed)
+    if found is None:
+        raise StepFailed(no_interpreter_check(manifest, installed))
+    start = world.clock()
+    lock = world.environments.lock(manifest.requirements, found)
+    locked = world.clock()
+    python = world.environments.ensure(lock, found)
+    figures = {
+        "requirements": len(manifest.requirements),
+        "packages": sum(line[:1].isalnum() for line in lock.splitlines()),
+        "lock_s": round(locked - start, 3),
+        "make_s": round(world.clock() - locked, 3),
+    }
+    made = Environment(found, world.artifacts.write(lock.encode("utf-8")), python)
+    return environment_check(manifest, found, figures), made
+
+
+def _load(process: WorkerProcess, version: Version, world: BuildWorld) -> tuple[Check, Signature]:
+    header = load_header(routed(version), world.artifacts.local_path)
+    process.start()
+    try:
+        told, _columns = process.call(header, {}, world.load_timeout_s)
+    except ModelFailed as error:
+        raise StepFailed(load_failed_check(_failure(error, version.manifest), error.kind)) from error
+    signature = version.manifest.signature
+    if signature.classes is None and signature.task == "classification" and told["classes"] is not None:
+        signature = replace(signature, classes=tuple(told["classes"]))
+    return loaded_check(version.manifest, told), signature
+
+
+def _raw_rows(predict: Predict, rows: Table, manifest: Manifest) -> Check:
+    failure = None
+    try:
+        predict(rows)
+    except ModelFailed as error:
+        failure = _failure(error, manifest)
+    return raw_rows_check(rows, manifest.signature.inputs, failure)
+
+
+def _reproduce(predict: Predict, material: Material, signature: Signature, world: BuildWorld) -> tuple[Check, Table]:
+    if material.answers is None:
+        return unproven_check("reproduce"), predict(material.rows)
+    replayed = replay(predict, material.rows, material.answers, signature.task, world.clock)
+    return reproduce_check(replayed), replayed.answers
+
+
+def _why_python(world: BuildWorld, process: WorkerProcess, signature: Signature) -> str:
+    """Return why the version runs in Python: the reason that the converter gives."""
+
+    def ask(header: dict[str, Any], columns: Columns) -> tuple[dict[str, Any], Columns]:
+        return process.call(header, columns, world.predict_timeout_s)
+
+    made = world.converter.convert(ask, signature)
+    if isinstance(made, Cannot):
+        return _("runs in Python: {reason}").format(reason=made.reason)
+    return _("runs in Python: graphs that the platform made are not served yet")
+
+
+def _predict(process: WorkerProcess, timeout_s: float) -> Predict:
+    def predict(rows: Table) -> Table:
+        return Table(process.call({"op": "predict"}, rows.columns, timeout_s)[1])
+
+    return predict
+
+
+def _failure(error: ModelFailed, manifest: Manifest) -> Failure:
+    return Failure(error.error_type, str(error), manifest.model_class)
+
+
+@contextmanager
+def _closed_after(process: WorkerProcess) -> Iterator[WorkerProcess]:
+    try:
+        yield process
+    finally:
+        process.close()

@@ -1,0 +1,166 @@
+"""Batcher: requests that arrive together are answered together, without waiting for any that might come.
+
+While one batch runs, what arrives queues and goes next, in one batch (up to ``max_rows`` rows). A lone request is
+run as soon as the event loop has handed over all that it had already read. A request that makes the model fail
+fails alone: the others of its batch are run again one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from boucle.core.errors import ModelFailed, TooSlow, Unavailable
+from boucle.core.i18n import _
+from boucle.serving.meter import Meter
+from boucle.serving.plan import RowPlan, Rows
+from boucle_worker.frames import Columns
+
+Run = Callable[[Columns, int], Columns | Awaitable[Columns]]
+"""Columns and how many rows they have -> the answers, at once or later."""
+
+
+class Answered(NamedTuple):
+    """The answers of a whole batch, and where those of one request lie in it."""
+
+    answers: Columns
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """``max_rows`` of one batch; ``max_waiting`` requests in the queue, ``max_wait_s`` of one in it."""
+
+    max_rows: int = 1024
+    max_waiting: int = 1024
+    max_wait_s: float = 10.0
+
+
+class _Waiting(NamedTuple):
+    rows: Rows
+    answered: asyncio.Future[Answered]
+    since: float
+
+
+Batch = list[_Waiting]
+
+
+class Batcher:
+    """Feeds one model. Lives in one event loop; counts its batches on ``meter``."""
+
+    def __init__(self, plan: RowPlan, run: Run, options: BatchOptions, meter: Meter) -> None:
+        self.plan = plan
+        self.run = run
+        self.options = options
+        self.meter = meter
+        self._queue: deque[_Waiting] = deque()
+        self._is_running = False
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def infer(self, rows: Rows) -> Answered:
+        """Return the answers to the rows of one request.
+
+        Raises ModelFailed, TooSlow, or Unavailable when too many requests wait already.
+        """
+        if len(self._queue) >= self.options.max_waiting:
+            raise Unavailable(_("The model is busy: {n} requests wait already.").format(n=len(self._queue)))
+        waiting = _Waiting(rows, self._loop.create_future(), self._loop.time())
+        self._queue.append(waiting)
+        if not self._is_running:
+            self._is_running = True
+            self._loop.call_soon(self._next)
+        return await waiting.answered
+
+    def _next(self) -> None:
+        batch = self._taken()
+        if not batch:
+            self._is_running = False
+            return
+        n_rows = sum(item.rows.n_rows for item in batch)
+        self.meter.batches += 1
+        self.meter.batched_rows += n_rows
+        try:
+            answers = self.run(self.plan.columns([item.rows for item in batch]), n_rows)
+            if isinstance(answers, dict):
+                _deliver(batch, answers, n_rows)
+        except Exception as error:  # noqa: BLE001  # handed to whoever asked
+            self._spawn(self._failed(batch, error))
+            return
+        if isinstance(answers, dict):
+            self._loop.call_soon(self._next)
+        else:
+            self._spawn(self._later(batch, answers, n_rows))
+
+    def _taken(self) -> Batch:
+        """Take what goes together: few-row requests up to ``max_rows``, or one request of many rows."""
+        batch: Batch = []
+        n_rows = 0
+        oldest = self._loop.time() - self.options.max_wait_s
+        while self._queue:
+            rows = self._queue[0].rows
+            n_rows += rows.n_rows
+            if batch and (n_rows > self.options.max_rows or rows.columns is not None):
+                break
+            item = self._queue.popleft()
+            if item.since < oldest:
+                _refuse(item, Unavailable(_("The model is busy: the request waited too long. Try again later.")))
+                n_rows -= rows.n_rows
+                continue
+            batch.append(item)
+            if rows.columns is not None:
+                break
+        return batch
+
+    async def _later(self, batch: Batch, answers: Awaitable[Columns], n_rows: int) -> None:
+        try:
+            _deliver(batch, await answers, n_rows)
+        except Exception as error:  # noqa: BLE001  # handed to whoever asked
+            await self._failed(batch, error)
+        else:
+            self._next()
+
+    async def _failed(self, batch: Batch, error: Exception) -> None:
+        """Answer a failed batch: one by one when it was several requests, and once more when the worker was gone.
+
+        Too slow is final: the deadline of the requests has passed with that of the model.
+        """
+        if isinstance(error, TooSlow) or (len(batch) == 1 and not isinstance(error, Unavailable)):
+            for item in batch:
+                _refuse(item, error)
+        else:
+            for item in batch:
+                await self._alone(item)
+        self._next()
+
+    async def _alone(self, item: _Waiting) -> None:
+        try:
+            answers = self.run(self.plan.columns([item.rows]), item.rows.n_rows)
+            _deliver([item], answers if isinstance(answers, dict) else await answers, item.rows.n_rows)
+        except Exception as error:  # noqa: BLE001  # handed to whoever asked
+            _refuse(item, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _deliver(batch: Sequence[_Waiting], answers: Columns, n_rows: int) -> None:
+    found = len(answers["prediction"].values)
+    if found != n_rows:
+        raise ModelFailed(_("The model gave {found} answers to {n} rows.").format(found=found, n=n_rows))
+    start = 0
+    for rows, answered, _since in batch:
+        if not answered.done():
+            answered.set_result(Answered(answers, start, start + rows.n_rows))
+        start += rows.n_rows
+
+
+def _refuse(item: _Waiting, error: Exception) -> None:
+    if not item.answered.done():
+        item.answered.set_exception(error)

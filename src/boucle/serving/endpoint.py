@@ -1,0 +1,114 @@
+"""Endpoint: one version that is loaded, warmed and answers; and how a version of either runtime becomes one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from boucle.core.routes import RoutedVersion
+from boucle.serving.batch import Answered, Batcher, BatchOptions
+from boucle.serving.encode import Encoder
+from boucle.serving.in_process import Lanes, inline_rows
+from boucle.serving.limits import Limits
+from boucle.serving.meter import Meter
+from boucle.serving.plan import RowPlan, Rows
+from boucle.serving.ports import Models
+from boucle_worker.frames import Columns
+
+
+@dataclass(frozen=True)
+class ServingOptions:
+    """``executor`` runs what would hold up the event loop; ``timeout_s`` is the model's deadline."""
+
+    executor: Executor
+    limits: Limits = field(default_factory=Limits)
+    timeout_s: float = 10.0
+    batch: BatchOptions = field(default_factory=BatchOptions)
+
+
+@dataclass(eq=False)
+class Endpoint:
+    """A version that answers. Requests that entered keep it open after it was retired.
+
+    ``infer`` raises ModelFailed, TooSlow or Unavailable; ``probe`` returns when the model answers now and raises
+    BoucleError when it does not; ``close`` lets the model go.
+    """
+
+    name: str
+    version: RoutedVersion
+    plan: RowPlan
+    meter: Meter
+    infer: Callable[[Rows], Awaitable[Answered]]
+    probe: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+
+    def __post_init__(self) -> None:
+        """Prepare what each answer needs."""
+        self._in_flight = 0
+        self._is_idle: asyncio.Event = asyncio.Event()
+        self.encoder = Encoder(self.version.signature.classes)
+        self.headers: list[tuple[bytes, bytes]] = [
+            (b"x-boucle-model", self.name.encode("ascii")),
+            (b"x-boucle-version", b"%d" % self.version.number),
+        ]
+
+    def enter(self) -> None:
+        """Say that a request begins: the model stays until it leaves."""
+        self._in_flight += 1
+
+    def leave(self) -> None:
+        """Say that a request ended."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._is_idle.set()
+
+    async def drained(self) -> None:
+        """Return when no request is in flight."""
+        while self._in_flight:
+            self._is_idle.clear()
+            await self._is_idle.wait()
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens the endpoint of a version: load, verify, warm. Only then may a pointer move to it."""
+
+    models: Models
+    options: ServingOptions
+
+    async def open(self, name: str, version: RoutedVersion, meter: Meter) -> Endpoint:
+        """Return the endpoint, ready to answer. Raises BoucleError when the version cannot be loaded."""
+        plan = RowPlan(version.schema, self.options.limits)
+        if version.runtime == "onnx":
+            return await self._in_process(name, version, plan, meter)
+        return await self._hosted(name, version, plan, meter)
+
+    async def _in_process(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
+        loop, options, example = asyncio.get_running_loop(), self.options, plan.example()
+        graph = await loop.run_in_executor(options.executor, self.models.graph, version)
+        await loop.run_in_executor(options.executor, graph.load)
+        most = await loop.run_in_executor(options.executor, inline_rows, graph, example)
+        lanes = Lanes(graph, plan, most, options.executor, options.timeout_s)
+
+        async def probe() -> None:
+            if example is not None:
+                await lanes.aside(example, 1)
+
+        return Endpoint(name, version, plan, meter, lanes.infer(options.batch, meter), probe, _nothing)
+
+    async def _hosted(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
+        model, timeout_s = self.models.hosted(name, version), self.options.timeout_s
+        await model.load()
+
+        def run(columns: Columns, n_rows: int) -> Awaitable[Columns]:
+            del n_rows
+            return model.predict(columns, timeout_s)
+
+        batcher = Batcher(plan, run, self.options.batch, meter)
+        return Endpoint(name, version, plan, meter, batcher.infer, model.ping, model.unload)
+
+
+async def _nothing() -> None:
+    """A graph needs no farewell: its memory goes with the last reference."""

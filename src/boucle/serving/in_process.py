@@ -1,0 +1,94 @@
+"""A graph in this process: small batches run in the event loop, where they are over sooner than a thread wakes;
+large ones run in a thread, one at a time, and are stopped at the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from boucle.core.errors import TooSlow
+from boucle.core.table import Table
+from boucle.serving.batch import Answered, Batcher, BatchOptions
+from boucle.serving.meter import Meter
+from boucle.serving.plan import RowPlan, Rows
+from boucle.serving.ports import Graph
+from boucle_worker.frames import Columns
+
+INLINE_S = 0.002  # the event loop may stand still this long for one batch
+_MOST_INLINE_ROWS = 4096
+_UNMEASURED_INLINE_ROWS = 64
+_MANY = 64
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """``inline_rows`` is the most rows that run in the event loop; 0 when one row is slow already."""
+
+    graph: Graph
+    plan: RowPlan
+    inline_rows: int
+    executor: Executor
+    timeout_s: float
+
+    def infer(self, batch: BatchOptions, meter: Meter) -> Callable[[Rows], Awaitable[Answered]]:
+        """Return what answers the rows of a request, each by the lane that suits its size."""
+        aside = Batcher(self.plan, self.aside, batch, meter)
+        if self.inline_rows == 0:
+            return aside.infer
+        inline_options = replace(batch, max_rows=min(self.inline_rows, batch.max_rows))
+        inline = Batcher(self.plan, self.inline, inline_options, meter)
+
+        def infer(rows: Rows) -> Awaitable[Answered]:
+            return inline.infer(rows) if rows.n_rows <= self.inline_rows else aside.infer(rows)
+
+        return infer
+
+    def inline(self, columns: Columns, n_rows: int) -> Columns:
+        """Run a batch here and now."""
+        del n_rows
+        return self.graph.predict(columns)
+
+    async def aside(self, columns: Columns, n_rows: int) -> Columns:
+        """Run a batch in a thread. Raises TooSlow at the deadline, and has the run stopped."""
+        del n_rows
+        run = asyncio.get_running_loop().run_in_executor(self.executor, self.graph.predict, columns)
+        done, _pending = await asyncio.wait([run], timeout=self.timeout_s)
+        if done:
+            return run.result()
+        self.graph.stop()
+        run.add_done_callback(_forget)
+        raise TooSlow("ONNX", self.timeout_s)
+
+
+def inline_rows(graph: Graph, example: Columns | None) -> int:
+    """Warm the graph with its example row, and return how many rows it answers in 2 ms.
+
+    Raises ModelFailed when it cannot answer its own example.
+    """
+    if example is None:
+        return _UNMEASURED_INLINE_ROWS
+    many = Table(example).take(np.zeros(_MANY, dtype=np.int64)).columns
+    for columns in (example, many):
+        graph.predict(columns)
+    one_s, many_s = (min(_timed(graph, columns) for _i in range(3)) for columns in (example, many))
+    if one_s > INLINE_S:
+        return 0
+    row_s = max(many_s - one_s, 1e-9) / (_MANY - 1)
+    return max(1, min(_MOST_INLINE_ROWS, int((INLINE_S - one_s) / row_s)))
+
+
+def _timed(graph: Graph, columns: Columns) -> float:
+    start = time.perf_counter()
+    graph.predict(columns)
+    return time.perf_counter() - start
+
+
+def _forget(run: asyncio.Future[Columns]) -> None:
+    """Take the error of a run that nobody waits for any more."""
+    if not run.cancelled():
+        run.exception()

@@ -1,0 +1,141 @@
+"""RowPlan: the schema of a version, compiled once, through which each request passes.
+
+Few rows (most requests) stay Python values until their batch is run: making fourteen arrays of one cell costs more
+than the model. Many rows become arrays at once and are counted as arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from boucle.core.errors import InvalidRows
+from boucle.core.schema import Schema
+from boucle.core.table import Column, missing_mask
+from boucle.serving.fields import Field
+from boucle.serving.findings import Findings
+from boucle.serving.limits import INT64_MAX, Limits
+from boucle.serving.raw import Names, RawRows
+from boucle_worker.frames import Columns
+
+FEW_ROWS = 16
+_MAX_KNOWN_TYPES = 256
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a request, right by the schema: ``cells`` by column while they are few, else ``columns``.
+
+    ``unseen`` counts categories that the reference did not hold, ``out_of_range`` values beyond its range.
+    """
+
+    n_rows: int
+    cells: Sequence[Sequence[Any]] | None = None
+    columns: Columns | None = None
+    unseen: int = 0
+    out_of_range: int = 0
+    ignored: tuple[str, ...] = ()
+
+
+class RowPlan:
+    """Checks rows against a schema and makes their columns.
+
+    >>> from boucle.core.schema import ColumnSchema, Schema
+    >>> plan = RowPlan(Schema((ColumnSchema("age", "int", minimum=18, maximum=90),)), Limits())
+    >>> plan.read(RawRows(2, [(41, 100)])).out_of_range
+    1
+    """
+
+    def __init__(self, schema: Schema, limits: Limits) -> None:
+        self.schema = schema
+        self.limits = limits
+        self.names = Names(schema, limits)
+        self.fields = tuple(Field(column, limits) for column in schema.columns)
+        self._ranged = [(i, f.low, f.high) for i, f in enumerate(self.fields) if f.low is not None]
+        self._categorical = [(i, f.known) for i, f in enumerate(self.fields) if f.known is not None]
+        self._dated = [i for i, f in enumerate(self.fields) if f.type == "datetime"]
+        self._plain_types: set[tuple[type, ...]] = set()
+
+    def read(self, raw: RawRows, has_long_texts: bool = False) -> Rows:
+        """Return the rows, checked. ``has_long_texts`` says that a cell may be beyond the limit of texts.
+
+        Raises InvalidRows naming rows and columns: 20 problems at most, and how many there are in all.
+        """
+        if raw.n_rows == 1 and not has_long_texts:
+            types = tuple([type(column[0]) for column in raw.columns])
+            if types in self._plain_types:
+                return self._few(raw, self._checked(raw.columns, self._dated) if self._dated else raw.columns)
+            self._remember(types)
+        columns = self._checked(raw.columns, range(len(self.fields)))
+        return self._few(raw, columns) if raw.n_rows <= FEW_ROWS else self._many(raw, columns)
+
+    def columns(self, parts: Sequence[Rows]) -> Columns:
+        """Return the columns of the rows of several requests (or of one that holds many), in order."""
+        first = parts[0]
+        if first.columns is not None:
+            return first.columns
+        if len(parts) == 1:
+            return {f.name: f.column(cells) for f, cells in zip(self.fields, first.cells or (), strict=True)}
+        by_column = zip(*[part.cells or () for part in parts], strict=True)
+        return {
+            f.name: f.column(tuple(chain.from_iterable(cells))) for f, cells in zip(self.fields, by_column, strict=True)
+        }
+
+    def example(self) -> Columns | None:
+        """Return the example row of the schema as columns; None when it holds no usable one."""
+        try:
+            return self.columns([self.read(RawRows(1, [(column.example,) for column in self.schema.columns]))])
+        except InvalidRows:
+            return None
+
+    def _remember(self, types: tuple[type, ...]) -> None:
+        """Keep types that need no look at the values: right ones, less floats where an int is wanted."""
+        is_plain = all(
+            t in f.accepted and not (t is float and f.type == "int") for t, f in zip(types, self.fields, strict=True)
+        )
+        if is_plain and len(self._plain_types) < _MAX_KNOWN_TYPES:
+            self._plain_types.add(types)
+
+    def _checked(self, columns: Sequence[Sequence[Any]], which: Sequence[int]) -> Sequence[Sequence[Any]]:
+        findings = Findings()
+        out = list(columns)
+        for i in which:
+            out[i] = self.fields[i].checked(columns[i], findings)
+        findings.refuse()
+        return out
+
+    def _few(self, raw: RawRows, columns: Sequence[Sequence[Any]]) -> Rows:
+        unseen = out_of_range = 0
+        for i, known in self._categorical:
+            for cell in columns[i]:
+                if cell not in known:
+                    unseen += 1
+        for i, low, high in self._ranged:
+            for cell in columns[i]:
+                if cell is not None and not low <= cell <= high:
+                    out_of_range += 1
+                    if cell > INT64_MAX:
+                        self._checked(columns, [i])
+        return Rows(raw.n_rows, columns, None, unseen, out_of_range, raw.ignored)
+
+    def _many(self, raw: RawRows, cells: Sequence[Sequence[Any]]) -> Rows:
+        columns = {f.name: f.column(column) for f, column in zip(self.fields, cells, strict=True)}
+        unseen = sum(_unseen(cells[i], known) for i, known in self._categorical)
+        out_of_range = sum(_beyond(columns[self.fields[i].name], low, high) for i, low, high in self._ranged)
+        return Rows(raw.n_rows, None, columns, unseen, out_of_range, raw.ignored)
+
+
+def _unseen(cells: Sequence[Any], known: frozenset[Any]) -> int:
+    return sum(map((set(cells) - known).__contains__, cells)) if not known.issuperset(cells) else 0
+
+
+def _beyond(column: Column, low: Any, high: Any) -> int:
+    values = column.values.view(np.int64) if column.kind == "datetime" else column.values
+    outside = (values < low) | (values > high)
+    if not outside.any():
+        return 0
+    return int(np.count_nonzero(outside & ~missing_mask(column)))

@@ -1,0 +1,156 @@
+"""The page *API*: the OpenAPI document as people read it. Made on the server, so that it works offline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from boucle.core.i18n import N_, _
+from boucle.web.pages.snippets import shell
+from boucle.web.pages.templates import page
+from boucle.web.security import PageRoute
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_GROUPS = {
+    "models": N_("Models and versions"),
+    "artifacts": N_("Artifacts"),
+    "platform": N_("Platform and jobs"),
+    "health": N_("Health"),
+}
+MAX_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class BodyField:
+    """One member of a JSON body; ``depth`` says how far inside it is."""
+
+    name: str
+    type: str
+    is_required: bool
+    text: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route as the page shows it."""
+
+    method: str
+    path: str
+    anchor: str
+    summary: str
+    text: str
+    parameters: list[dict[str, Any]]
+    body_kind: str
+    body: list[BodyField]
+    answers: list[tuple[str, str, str]]
+    curl: str
+
+
+@router.api_route("/api/openapi.json", methods=["GET", "HEAD"])
+def openapi_document(request: Request) -> JSONResponse:
+    """The OpenAPI 3.1 document of ``/api/v1``."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.api_route("/api/docs", methods=["GET", "HEAD"])
+def reference_page(request: Request) -> Response:
+    """Every route: what it takes, what it answers, and a line of curl."""
+    document = request.app.openapi()
+    groups = [(key, _(title), _operations(document, key, str(request.base_url))) for key, title in _GROUPS.items()]
+    return page(request, "reference.html", {"groups": groups, "twin": "/api/openapi.json"})
+
+
+def _operations(document: dict[str, Any], tag: str, base: str) -> list[Operation]:
+    return [
+        _operation(document, path, method, base.rstrip("/"))
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+        if tag in told.get("tags", ())
+    ]
+
+
+def _operation(document: dict[str, Any], path: str, method: str, base: str) -> Operation:
+    told = document["paths"][path][method]
+    content = told.get("requestBody", {}).get("content", {})
+    kind, media = next(iter(content.items()), ("", {}))
+    return Operation(
+        method.upper(),
+        path,
+        f"{method}-{path.strip('/').replace('/', '-').replace('{', '').replace('}', '')}",
+        _(told["summary"]),
+        _(told.get("description", "")).replace("``", "`"),
+        [{**item, "type": _type(document, item["schema"])} for item in told.get("parameters", ())],
+        kind,
+        _fields(document, media.get("schema", {}), 0),
+        [(status, _(answer["description"]), _answer_type(answer)) for status, answer in told["responses"].items()],
+        _curl(path, method, kind, base),
+    )
+
+
+def _fields(document: dict[str, Any], schema: dict[str, Any], depth: int) -> list[BodyField]:
+    schema = _resolved(document, schema)
+    required = schema.get("required", ())
+    found: list[BodyField] = []
+    for name, item in schema.get("properties", {}).items():
+        text = _(item.get("description", "")) if item.get("description") else ""
+        found.append(BodyField(name, _type(document, item), name in required, text, depth))
+        if depth + 1 < MAX_DEPTH:
+            found += _fields(document, _inner(item), depth + 1)
+    return found
+
+
+def _inner(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what a list holds, or of what may be null."""
+    if "items" in schema:
+        return _inner(schema["items"])
+    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
+    return _inner(choices[0]) if choices else schema
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref", "")
+    if not reference:
+        return schema
+    found: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return dict(found)
+
+
+def _type(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " | ".join(dict.fromkeys(_type(document, choice) for choice in schema["anyOf"]))
+    if "enum" in schema:
+        return " | ".join(json.dumps(choice) for choice in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if schema.get("type") == "array":
+        return f"[{_type(document, schema.get('items', {}))}]"
+    return str(schema.get("type", "any"))
+
+
+def _answer_type(answer: dict[str, Any]) -> str:
+    for kind, media in answer.get("content", {}).items():
+        reference = str(media.get("schema", {}).get("$ref", ""))
+        return reference.rpartition("/")[2] or kind
+    return ""
+
+
+def _curl(path: str, method: str, body_kind: str, base: str) -> str:
+    filled = path.replace("{name}", "churn").replace("{number}", "1").replace("{job_id}", "JOB")
+    filled = filled.replace("{digest}", "$DIGEST")
+    verb = {"get": "", "head": "-I ", "put": "-T FILE "}.get(method, f"-X {method.upper()} ")
+    token = '-H "Authorization: Bearer $BOUCLE_TOKEN" ' if path.startswith("/api/v1") else ""
+    body = ""
+    if body_kind == "application/json":
+        sent = shell({"version": 1}) if path.endswith("promote") else "@manifest.json"
+        body = f"--json {'{}' if path.endswith('rollback') else sent} "
+        verb = ""
+    return f"curl {verb}{token}{body}{base}{filled}"

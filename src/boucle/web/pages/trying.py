@@ -1,0 +1,191 @@
+"""The try-it form: one field for each column, filled with a real row; the gateway answers, nobody else.
+
+What is typed is sent as it is understood, and as text when it is not: the gateway's own validation then names the
+column, so that a form and a program are told the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from boucle.core.i18n import _
+from boucle.core.schema import ColumnSchema, Schema
+
+MAX_FIELDS, MAX_ANSWER_BYTES, TIMEOUT_S = 80, 1024 * 1024, 15.0
+WHOLE_ROW = "row"
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column in the form. ``value`` is the text shown, ``error`` what the gateway said about it."""
+
+    column: ColumnSchema
+    input_name: str
+    value: str
+    error: str = ""
+
+    @property
+    def control(self) -> str:
+        """The HTML control: select, number, datetime-local or text."""
+        if self.column.type in ("bool", "category"):
+            return "select"
+        if self.column.type in ("int", "float"):
+            return "number"
+        return "datetime-local" if self.column.type == "datetime" and _is_picked(self.value) else "text"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The options of a select; a value that is not among them (unseen, but served) is added."""
+        known = ("true", "false") if self.column.type == "bool" else self.column.categories or ()
+        return known if self.value in (*known, "") else (*known, self.value)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gateway said: an answer, or a problem with its errors by column (the rest in ``problem``)."""
+
+    status: int
+    body: dict[str, Any]
+    version: str = ""
+    elapsed_ms: float = 0.0
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_answer(self) -> bool:
+        """True when there is a prediction to show."""
+        return self.status == 200 and bool(self.body.get("predictions"))
+
+    @property
+    def prediction(self) -> Any:
+        """The prediction of the row."""
+        return self.body["predictions"][0]
+
+    @property
+    def interval(self) -> tuple[Any, ...]:
+        """Low and high, or nothing."""
+        return tuple((self.body.get("intervals") or [()])[0] or ())
+
+    @property
+    def probabilities(self) -> list[tuple[Any, float]]:
+        """Classes with their probabilities, the likeliest first."""
+        rows = self.body.get("probabilities") or [[]]
+        pairs = list(zip(self.body.get("classes") or [], rows[0] or [], strict=False))
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+
+def fields(schema: Schema, typed: Mapping[str, str] | None = None) -> list[Field]:
+    """Return the fields of a form: what was typed, else the example row. Empty for very wide rows."""
+    if len(schema.columns) > MAX_FIELDS:
+        return []
+    return [
+        Field(column, f"c{i}", _shown(column) if typed is None else typed.get(f"c{i}", ""))
+        for i, column in enumerate(schema.columns)
+    ]
+
+
+def with_errors(form: list[Field], errors: Mapping[str, str]) -> list[Field]:
+    """Return the fields with the errors of their columns."""
+    return [replace(item, error=errors.get(item.column.name, "")) for item in form]
+
+
+def row_of(schema: Schema, typed: Mapping[str, str]) -> Any:
+    """Return the row that a form means, as JSON; the text itself when a whole row was typed and is no JSON."""
+    if WHOLE_ROW in typed:
+        try:
+            row = json.loads(typed[WHOLE_ROW])
+            json.dumps(row, allow_nan=False)
+        except (ValueError, RecursionError):
+            return typed[WHOLE_ROW]
+        return row
+    return {column.name: _meant(column, typed.get(f"c{i}", "")) for i, column in enumerate(schema.columns)}
+
+
+def ask(address: str, token: str, row: Any) -> Outcome:
+    """Send one row to the gateway and return what it said. Never raises for what the gateway does."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    started = time.perf_counter()
+    try:
+        with (
+            httpx.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
+            client.stream("POST", address, content=json.dumps([row]), headers={**_JSON, **headers}) as answer,
+        ):
+            body = _bounded(answer)
+            return _outcome(answer, body, 1000 * (time.perf_counter() - started))
+    except (httpx.HTTPError, ValueError) as error:
+        detail = _("The gateway at {address} gave no answer ({kind}). Is it running? See: boucle status").format(
+            address=address, kind=type(error).__name__
+        )
+        return Outcome(503, {"title": _("Not available right now"), "detail": detail})
+
+
+def _outcome(answer: httpx.Response, body: Any, elapsed_ms: float) -> Outcome:
+    if not isinstance(body, dict):
+        raise ValueError("an answer is an object")
+    errors = {
+        str(item["column"]): str(item.get("detail", ""))
+        for item in body.get("errors") or []
+        if isinstance(item, dict) and item.get("column")
+    }
+    return Outcome(answer.status_code, body, answer.headers.get("X-Boucle-Version", ""), elapsed_ms, errors)
+
+
+def _bounded(answer: httpx.Response) -> Any:
+    data = bytearray()
+    for part in answer.iter_bytes():
+        data += part
+        if len(data) > MAX_ANSWER_BYTES:
+            raise ValueError("the answer is too long")
+    return json.loads(data)
+
+
+def _shown(column: ColumnSchema) -> str:
+    value = column.example
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if column.type == "datetime":
+        return _short_time(str(value))
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _short_time(text: str) -> str:
+    """Return an ISO time of UTC without the zone and the zeros of its fraction, as date pickers take it."""
+    plain = text.removesuffix("Z")
+    head, point, fraction = plain.partition(".")
+    fraction = fraction.rstrip("0")
+    return head + (point + fraction if fraction else "")
+
+
+def _is_picked(text: str) -> bool:
+    return len(text.partition(".")[2]) <= 3 and not text.endswith("Z")
+
+
+def _meant(column: ColumnSchema, text: str) -> Any:
+    if text == "":
+        return "" if column.type == "text" and not column.nullable else None
+    if column.type == "bool":
+        return {"true": True, "false": False}.get(text, text)
+    if column.type == "datetime":
+        return text if text[-1] in "Zz" or "+" in text else text + "Z"
+    if column.type in ("int", "float"):
+        return _number(column.type, text)
+    return text
+
+
+def _number(kind: str, text: str) -> Any:
+    if kind == "int" and _INTEGER.match(text):
+        return int(text)
+    value = float(text) if _NUMBER.match(text) else math.inf
+    return value if math.isfinite(value) else text
