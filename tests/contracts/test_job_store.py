@@ -1,5 +1,6 @@
 """What every JobStore does. A lease of no length is over at once: nothing here waits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,18 +103,21 @@ def test_a_job_whose_lease_is_over_is_taken_over_under_a_higher_fence(store: Job
     assert new.held.fence == old.held.fence + 1
 
 
-@pytest.mark.parametrize("late", ["finish", "remember", "beat"])
+LATE: dict[str, Callable[[JobStore, Held], object]] = {
+    "finish": lambda store, held: store.finish(held, Outcome("done", "late")),
+    "remember": lambda store, held: store.remember(held, "load", 1),
+    "beat": lambda store, held: store.beat(held, LONG),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
 def test_what_comes_under_an_old_fence_is_refused_and_changes_nothing(store: JobStore, late: str) -> None:
     store.enqueue("build", {})
     old, new = taken(store, asking(OVER)), taken(store, asking(owner="r2"))
     before = store.get(new.job.id)
 
     with pytest.raises(LeaseLost, match=rf"{old.job.id} is not held under fence 1 any more"):
-        {
-            "finish": lambda: store.finish(old.held, Outcome("done", "late")),
-            "remember": lambda: store.remember(old.held, "load", 1),
-            "beat": lambda: store.beat(old.held, LONG),
-        }[late]()
+        LATE[late](store, old.held)
 
     assert store.get(new.job.id) == before
 

@@ -66,13 +66,18 @@ def test_what_was_saved_is_read_back_equal(store: RegistryStore) -> None:
         assert view.history("churn") == (AuditEntry(5, "ada", "register", 1, "new"), AuditEntry(4, "bob", "describe"))
 
 
-def test_an_exception_undoes_all_of_a_transaction(store: RegistryStore) -> None:
-    with pytest.raises(RuntimeError, match="power"), store.writing() as tx:
+def break_off(store: RegistryStore) -> None:
+    with store.writing() as tx:
         tx.save_model(RegisteredModel("churn", 1))
         tx.save_version(FULL)
         tx.record("churn", AuditEntry(1, "ada", "register", 1))
         tx.grow_sequence()
         raise RuntimeError("power")
+
+
+def test_an_exception_undoes_all_of_a_transaction(store: RegistryStore) -> None:
+    with pytest.raises(RuntimeError, match="power"):
+        break_off(store)
 
     with store.reading() as view:
         assert (view.models(), view.versions(VersionQuery()), view.history("churn"), view.sequence()) == ((), (), (), 0)

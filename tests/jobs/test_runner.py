@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ class World:
         self.jobs = SqlJobStore(self.engine)
         self.runners: list[subprocess.Popen[bytes]] = []
 
-    def runner(self, owner: str = "r1", **options: float) -> subprocess.Popen[bytes]:
+    def runner(self, owner: str, options: Mapping[str, float]) -> subprocess.Popen[bytes]:
         script = Path(__file__).with_name("worker.py")
         command = [sys.executable, str(script), self.url, str(self.folder), owner, json.dumps(options)]
         with (self.folder / f"{owner}.err").open("wb") as errors:
@@ -85,7 +85,7 @@ def is_alive(pid: int) -> bool:
 
 def test_a_job_runs_in_a_child_and_its_result_and_output_are_kept(world: World) -> None:
     job = world.jobs.enqueue("note", {"word": "hello"})
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     done = world.ended(job)
 
@@ -95,7 +95,7 @@ def test_a_job_runs_in_a_child_and_its_result_and_output_are_kept(world: World) 
 
 def test_a_killed_child_is_started_again_and_finds_its_steps_remembered(world: World) -> None:
     job = world.jobs.enqueue("steps", {})
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     done = world.ended(job)
 
@@ -105,7 +105,7 @@ def test_a_killed_child_is_started_again_and_finds_its_steps_remembered(world: W
 
 def test_a_job_that_kills_its_worker_each_time_fails_after_its_attempts(world: World) -> None:
     job = world.jobs.enqueue("dies", {}, options=JobOptions(max_attempts=2))
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     failed = world.ended(job)
 
@@ -115,7 +115,7 @@ def test_a_job_that_kills_its_worker_each_time_fails_after_its_attempts(world: W
 
 def test_a_job_that_raises_is_tried_again_and_its_last_error_kept(world: World) -> None:
     job = world.jobs.enqueue("raises", {}, options=JobOptions(max_attempts=2))
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     failed = world.ended(job)
 
@@ -125,20 +125,20 @@ def test_a_job_that_raises_is_tried_again_and_its_last_error_kept(world: World) 
 
 def test_a_result_that_is_no_json_is_an_error_that_says_so(world: World) -> None:
     job = world.jobs.enqueue("odd", {}, options=JobOptions(max_attempts=1))
-    world.runner(**LONG)
+    world.runner("r1", LONG)
     assert world.ended(job).error == "TypeError: Object of type set is not JSON serializable"
 
 
 def test_when_a_runner_is_killed_its_child_dies_and_another_takes_the_job_over(world: World) -> None:
     job = world.jobs.enqueue("wait", {})
-    first = world.runner("r1", **SHORT)
+    first = world.runner("r1", SHORT)
     pid = int(world.until_seen("started r1").split()[2])
 
     first.kill()
     first.wait()
     until(lambda: not is_alive(pid), "the death of the child")
     (world.folder / "go").touch()
-    world.runner("r2", **SHORT)
+    world.runner("r2", SHORT)
 
     done = world.ended(job)
     assert (done.state, done.result, done.fence, done.attempts) == ("done", "r2", 2, 2)
@@ -147,11 +147,11 @@ def test_when_a_runner_is_killed_its_child_dies_and_another_takes_the_job_over(w
 
 def test_the_late_result_of_a_frozen_runner_is_refused(world: World) -> None:
     job = world.jobs.enqueue("wait", {})
-    frozen = world.runner("r1", **SHORT)
+    frozen = world.runner("r1", SHORT)
     world.until_seen("started r1")
 
     frozen.send_signal(signal.SIGSTOP)
-    world.runner("r2", **SHORT)
+    world.runner("r2", SHORT)
     world.until_seen("started r2")
     (world.folder / "go").touch()
     done = world.ended(job)
@@ -170,10 +170,10 @@ def test_the_late_result_of_a_frozen_runner_is_refused(world: World) -> None:
 
 def test_a_frozen_runner_that_wakes_kills_the_child_of_the_job_it_lost(world: World) -> None:
     world.jobs.enqueue("wait", {})
-    frozen = world.runner("r1", **SHORT)
+    frozen = world.runner("r1", SHORT)
     pid = int(world.until_seen("started r1").split()[2])
     frozen.send_signal(signal.SIGSTOP)
-    world.runner("r2", **SHORT)
+    world.runner("r2", SHORT)
     world.until_seen("started r2")
 
     frozen.send_signal(signal.SIGCONT)
@@ -185,7 +185,7 @@ def test_a_frozen_runner_that_wakes_kills_the_child_of_the_job_it_lost(world: Wo
 
 def test_a_stopped_runner_puts_its_job_back_without_counting_the_attempt(world: World) -> None:
     job = world.jobs.enqueue("wait", {})
-    first = world.runner("r1", **LONG)
+    first = world.runner("r1", LONG)
     pid = int(world.until_seen("started r1").split()[2])
 
     first.send_signal(signal.SIGTERM)
@@ -198,7 +198,7 @@ def test_a_stopped_runner_puts_its_job_back_without_counting_the_attempt(world: 
 
 def test_cancelling_a_running_job_kills_its_child(world: World) -> None:
     job = world.jobs.enqueue("wait", {})
-    world.runner(**SHORT)
+    world.runner("r1", SHORT)
     pid = int(world.until_seen("started r1").split()[2])
 
     world.jobs.cancel(job.id)
@@ -211,7 +211,7 @@ def test_cancelling_a_running_job_kills_its_child(world: World) -> None:
 def test_a_job_cancelled_before_it_ran_never_runs(world: World) -> None:
     job = world.jobs.enqueue("note", {"word": "never"}, options=JobOptions(delay_s=600))
     world.jobs.cancel(job.id)
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     assert world.ended(job).state == "cancelled"
     assert world.seen("never") == []
@@ -220,7 +220,7 @@ def test_a_job_cancelled_before_it_ran_never_runs(world: World) -> None:
 
 def test_a_job_is_killed_at_its_deadline(world: World) -> None:
     job = world.jobs.enqueue("wait", {}, options=JobOptions(timeout_s=0.3))
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     late = world.ended(job)
 
@@ -230,7 +230,7 @@ def test_a_job_is_killed_at_its_deadline(world: World) -> None:
 
 def test_what_a_job_leaves_behind_is_killed_and_does_not_hold_it_up(world: World) -> None:
     job = world.jobs.enqueue("leaves", {})
-    world.runner(**LONG)
+    world.runner("r1", LONG)
 
     assert world.ended(job).state == "done"
     for pid in world.until_seen("left").split()[1:]:
@@ -240,7 +240,7 @@ def test_what_a_job_leaves_behind_is_killed_and_does_not_hold_it_up(world: World
 def test_slots_bound_what_runs_at_once(world: World) -> None:
     for _ in range(3):
         world.jobs.enqueue("wait", {})
-    world.runner(slots=2, **LONG)
+    world.runner("r1", {**LONG, "slots": 2})
     until(lambda: len(world.seen("started")) == 2, "the start of two jobs")
     waiting = world.jobs.enqueue("note", {"word": "next"}, options=JobOptions(priority=1))
     assert [job.state for job in world.jobs.list(JobQuery(states=("running",)))] == ["running"] * 2
@@ -254,8 +254,8 @@ def test_slots_bound_what_runs_at_once(world: World) -> None:
 def test_two_runners_do_two_hundred_jobs_none_twice(world: World) -> None:
     words = [f"word-{n}" for n in range(200)]
     jobs = [world.jobs.enqueue("note", {"word": word}) for word in words]
-    world.runner("r1", slots=3, **LONG)
-    world.runner("r2", slots=3, **LONG)
+    world.runner("r1", {**LONG, "slots": 3})
+    world.runner("r2", {**LONG, "slots": 3})
 
     until(lambda: not world.jobs.list(JobQuery(states=("ready", "running"))), "the end of all jobs")
 
@@ -271,8 +271,8 @@ def test_a_missed_schedule_is_caught_up_once_by_two_runners(world: World) -> Non
     missed = hourly.next_at - 5 * 3_600_000_000
     store.save(Schedule(**{**vars(hourly), "next_at": missed}))
 
-    world.runner("r1", **LONG)
-    world.runner("r2", **LONG)
+    world.runner("r1", LONG)
+    world.runner("r2", LONG)
     world.until_seen("tick")
     until(lambda: len(world.seen("ready")) == 2, "the start of both")
     last = world.jobs.enqueue("note", {"word": "last"})
@@ -284,7 +284,7 @@ def test_a_missed_schedule_is_caught_up_once_by_two_runners(world: World) -> Non
 
 
 def test_a_locked_database_is_waited_for(world: World) -> None:
-    world.runner(**LONG)
+    world.runner("r1", LONG)
     world.until_seen("ready")
     with world.engine.begin():
         time.sleep(0.3)
@@ -296,11 +296,11 @@ def test_jobs_survive_runners_killed_at_random(world: World) -> None:
     """However often runners die, each job ends, and its result is that of its last attempt."""
     jobs = [world.jobs.enqueue("note", {"word": f"word-{n}"}, options=JobOptions(max_attempts=50)) for n in range(60)]
     for n in range(25):
-        runner = world.runner(f"r{n}", slots=2, **SHORT)
+        runner = world.runner(f"r{n}", {**SHORT, "slots": 2})
         time.sleep(0.6)
         os.kill(runner.pid, signal.SIGKILL)
         runner.wait()
-    world.runner("last", slots=4, **SHORT)
+    world.runner("last", {**SHORT, "slots": 4})
 
     ended = [world.ended(job) for job in jobs]
 

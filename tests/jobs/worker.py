@@ -52,8 +52,11 @@ def steps(context: JobContext) -> list[int]:
             os.kill(os.getpid(), signal.SIGKILL)
         return 2
 
-    first = context.step("first", lambda: say("first") or 1)  # type: ignore[func-returns-value]  # says, then 1
-    return [first, context.step("second", second), context.step("third", lambda: 3)]
+    def first() -> int:
+        say("first")
+        return 1
+
+    return [context.step("first", first), context.step("second", second), context.step("third", lambda: 3)]
 
 
 def raises(context: JobContext) -> None:

@@ -45,7 +45,12 @@ def make() -> Make:
             trusted=True,
             schema=Schema((ColumnSchema("age", "int", minimum=0, maximum=99, example=41),)),
             signature=Signature(
-                "pandas", (Input("age", "int", "int64"),), "classification", "text", ("no", "yes"), True
+                feed="pandas",
+                inputs=(Input("age", "int", "int64"),),
+                task="classification",
+                prediction_kind="text",
+                classes=("no", "yes"),
+                probabilities=True,
             ),
             python="3.11.7",
             requirements=("scikit-learn==1.9.1",),

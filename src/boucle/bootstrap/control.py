@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 
 import boucle
 from boucle.adapters.sql import SqlJobStore, migrate
 from boucle.adapters.traffic import GatewayTraffic
 from boucle.bootstrap import server, wiring
+from boucle.bootstrap.data_plane import artifacts, home_of, is_open
 from boucle.bootstrap.logs import write_logs
 from boucle.settings import Settings, load
 from boucle.web.app import create_app
@@ -17,17 +17,9 @@ from boucle.web.plane import ControlPlane
 stopping = threading.Event()
 
 
-def is_open(host: str) -> bool:
-    """True when an address can be reached from beyond this machine."""
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
-
-
 def control_plane(settings: Settings) -> ControlPlane:
     """Wire the control plane over a migrated database."""
-    home = wiring.home_of(settings)
+    home = home_of(settings)
     engine = wiring.database(home)
     migrate(engine)
     gateway_url = f"http://{server.reachable(settings.host)}:{settings.gateway_port}"
@@ -35,7 +27,7 @@ def control_plane(settings: Settings) -> ControlPlane:
     return ControlPlane(
         registry=wiring.registry(engine),
         jobs=SqlJobStore(engine),
-        artifacts=wiring.artifacts(home),
+        artifacts=artifacts(home),
         traffic=GatewayTraffic(lambda: gateway_url, token),
         token=token,
         gateway_url=lambda: gateway_url,
@@ -49,7 +41,7 @@ def control_plane(settings: Settings) -> ControlPlane:
 def main() -> None:
     """Serve until SIGTERM."""
     settings = load()
-    write_logs(wiring.home_of(settings).logs, "control", settings.log_level)
+    write_logs(home_of(settings).logs, "control", settings.log_level)
     on = server.listener(settings, settings.port)
     server.serve(create_app(control_plane(settings)), on, when_stopping=stopping.set)
 

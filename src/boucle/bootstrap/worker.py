@@ -13,6 +13,7 @@ from boucle.adapters.model_process import ModelProcess
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
 from boucle.bootstrap import wiring
+from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
 from boucle.core.errors import NotFound
 from boucle.core.i18n import _
@@ -40,15 +41,15 @@ class NoConverter:
 
 def build_world(settings: Settings, registry: Registry) -> BuildWorld:
     """Wire what a build reaches outside itself."""
-    home = wiring.home_of(settings)
+    home = home_of(settings)
 
     def start(python: Path, log: Path) -> ModelProcess:
         return ModelProcess(python, log)
 
     return BuildWorld(
         registry=registry,
-        artifacts=wiring.artifacts(home),
-        environments=wiring.environments(settings),
+        artifacts=artifacts(home),
+        environments=environments(settings),
         processes=start,
         graphs=OnnxFiles(),
         converter=NoConverter(),
@@ -74,7 +75,7 @@ def failure_teller(registry: Registry) -> Callable[[Job, str], None]:
 def main() -> None:
     """Run jobs until SIGTERM."""
     settings = load()
-    home = wiring.home_of(settings)
+    home = home_of(settings)
     write_logs(home.logs, "worker", settings.log_level)
     engine = wiring.database(home)
     registry = wiring.registry(engine)

@@ -93,7 +93,7 @@ def _sqlite(settings: Settings) -> Check:
 
 
 def _uv(settings: Settings) -> Check:
-    from boucle.bootstrap.wiring import environments
+    from boucle.bootstrap.data_plane import environments
 
     found = environments(settings).interpreters()
     observed = _("interpreters: {names}").format(names=", ".join(found) or _("none"))

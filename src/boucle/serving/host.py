@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -48,9 +50,8 @@ class ModelHost:
 
     async def serve(self, socket_path: Path) -> None:
         """Answer on a socket until cancelled; then end every process."""
-        socket_path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._connected, socket_path, backlog=_BACKLOG)
-        socket_path.chmod(0o600)
+        listener = _listener(socket_path)
+        server = await asyncio.start_unix_server(self._connected, sock=listener)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -168,6 +169,19 @@ class ModelHost:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _listener(path: Path) -> socket.socket:
+    """Return a listening socket at a path that only this user may open; one left by a dead host is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(_BACKLOG)
+    return listener
 
 
 async def serve(host: ModelHost, socket_path: Path, stopping: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Callable, List
 import numpy as np
 import pandas as pd
 
-from boucle_worker.feeds.cells import Input, as_numpy, column_of, missing_mask, objects
+from boucle_worker.feeds.cells import Input, as_numpy, column_of, fits, missing_mask, objects
 from boucle_worker.frames import Column, Columns
 
 Maker = Callable[[Column], Any]
@@ -93,9 +93,14 @@ def _extension_maker(dtype: Any) -> Maker:
     def make(column: Column) -> Any:
         mask = missing_mask(column)
         values = objects(column) if column.kind == "text" else column.values
-        array = pd.array(values, dtype=dtype)
+        array = pd.array(values, dtype=_wide_enough(column, dtype))
         if mask is not None:
             array[mask] = dtype.na_value
         return array
 
     return make
+
+
+def _wide_enough(column: Column, dtype: Any) -> Any:
+    is_int = column.kind == "int" and getattr(dtype, "kind", "") in ("i", "u")
+    return dtype if not is_int or fits(column.values, dtype.numpy_dtype) else "Int64"

@@ -1,0 +1,38 @@
+"""What gateway and model host share: no database, no registry."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from boucle.adapters.artifacts import ObjectArtifacts
+from boucle.adapters.uv import UvEnvironments
+from boucle.bootstrap.home import Home
+from boucle.settings import Settings, environment
+
+
+def home_of(settings: Settings) -> Home:
+    """Return the home of these settings, its folders made."""
+    return Home(Path(settings.home)).prepare()
+
+
+def artifacts(home: Home) -> ObjectArtifacts:
+    """Return the artifact store of a home."""
+    return ObjectArtifacts(home.artifacts, home.uploads)
+
+
+def environments(settings: Settings) -> UvEnvironments:
+    """Return the maker of environments; bytecode is kept beside uv's cache, for all homes of this user."""
+    return UvEnvironments(
+        Home(Path(settings.home)).environments,
+        bytecode_cache=Path.home() / ".cache" / "boucle" / "bytecode",
+        environ=environment(settings),
+    )
+
+
+def is_open(host: str) -> bool:
+    """True when an address can be reached from beyond this machine."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"

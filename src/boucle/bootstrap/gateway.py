@@ -1,0 +1,39 @@
+"""The gateway's process: answers predictions, from its own copy of the route table when need be."""
+
+from __future__ import annotations
+
+from boucle.adapters.models import StoredModels
+from boucle.adapters.route_source import HttpRouteSource
+from boucle.bootstrap import server
+from boucle.bootstrap.data_plane import artifacts, home_of, is_open
+from boucle.bootstrap.logs import write_logs
+from boucle.gateway.app import Gateway, GatewayOptions, create_app
+from boucle.gateway.protocol import ReceiptProtocol
+from boucle.serving.limits import Limits
+from boucle.settings import Settings, load
+
+
+def gateway(settings: Settings) -> Gateway:
+    """Wire the gateway: artifacts of the home, models behind the host's socket, routes from the control plane."""
+    home = home_of(settings)
+    control = f"http://{server.reachable(settings.host)}:{settings.port}"
+    options = GatewayOptions(
+        routes_copy=home.routes,
+        token=home.token() if is_open(settings.host) else "",
+        allowed_hosts=settings.allowed_hosts,
+        limits=Limits(max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows),
+        timeout_s=settings.predict_timeout_s,
+    )
+    return create_app(options, StoredModels(artifacts(home), home.socket), HttpRouteSource(control, home.token))
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = load()
+    write_logs(home_of(settings).logs, "gateway", settings.log_level)
+    on = server.listener(settings, settings.gateway_port)
+    server.serve(gateway(settings), on, http=ReceiptProtocol)
+
+
+if __name__ == "__main__":
+    main()
