@@ -87,7 +87,7 @@ def main() -> None:
     from boucle.settings import load
 
     say("1. The platform")
-    told = ensure_up(load(port=0, gateway_port=0), detach=True, tell=lambda _told: None)
+    told = ensure_up(load(port=0, gateway_port=0), detach=True, tell=lambda _told: None) or {}
     os.environ["BOUCLE_URL"] = told["url"]
     out.print(f"  up at {told['url']}")
 

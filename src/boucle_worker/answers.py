@@ -24,11 +24,10 @@ def predictor(model: Any) -> Callable[[Any], Any]:
 
 def classes_of(model: Any) -> Optional[List[Any]]:
     """Return the labels of a classifier as JSON values, in the order of its probabilities; None without labels."""
-    try:
-        classes = model.classes_
-    except AttributeError:  # a Pipeline raises it too when its last step is no classifier
+    try:  # a Pipeline raises AttributeError too when its last step is no classifier
+        array = np.asarray(model.classes_)
+    except (AttributeError, TypeError, ValueError):  # ValueError: several outputs, each with labels of its own
         return None
-    array = np.asarray(classes)
     if array.ndim != 1:
         return None
     return [_json(label) for label in (np.datetime_as_string(array) if array.dtype.kind == "M" else array.tolist())]

@@ -280,7 +280,12 @@ def test_a_numpy_matrix_of_objects_holds_python_values_of_each_column() -> None:
 
 def test_records_are_dicts_of_plain_python_values() -> None:
     words = {"a": "int", "b": "str", "c": "datetime", "d": "bool"}
-    columns = {"a": ints([1, 0], [False, True]), "b": texts("x", None), "c": times(NOON, None), "d": bools([True, False])}
+    columns = {
+        "a": ints([1, 0], [False, True]),
+        "b": texts("x", None),
+        "c": times(NOON, None),
+        "d": bools([True, False]),
+    }
     inputs = [{"name": n, "kind": c.kind, "dtype": words[n], "missing": "none"} for n, c in columns.items()]
 
     found = builder({"feed": "records", "inputs": inputs})(columns)

@@ -95,7 +95,9 @@ BROKEN: dict[str, bytes] = {
     "half a number": raw({"columns": [{"name": "x", "kind": "float", "rows": 1, "parts": [4]}]}, bytes(4)),
     "other rows": raw({"columns": [{"name": "x", "kind": "float", "rows": 2, "parts": [8]}]}, bytes(8)),
     "mask of other length": raw({"columns": [{"name": "x", "kind": "int", "rows": 1, "parts": [8, 3]}]}, bytes(11)),
-    "ragged matrix": raw({"columns": [{"name": "m", "kind": "matrix", "rows": 1, "width": 3, "parts": [16]}]}, bytes(16)),
+    "ragged matrix": raw(
+        {"columns": [{"name": "m", "kind": "matrix", "rows": 1, "width": 3, "parts": [16]}]}, bytes(16)
+    ),
     "text beyond its part": raw(
         {"columns": [{"name": "t", "kind": "text", "rows": 1, "parts": [4, 1]}]}, b"\x09\x00\x00\x00a"
     ),

@@ -12,7 +12,7 @@ from boucle.core.errors import InvalidDocument
 @dataclass(frozen=True)
 class Wheel:
     size: int
-    brand: Optional[str] = None
+    brand: Optional[str] = None  # noqa: UP045  # as Python 3.9 reads it
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def test_an_argument_that_is_none_says_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["abc", "-1", "1.5"])
 def test_a_wrong_number_names_the_variable_and_what_was_expected(text: str) -> None:
-    with pytest.raises(InvalidSetting, match="BOUCLE_PORT is .* expected"):
+    with pytest.raises(InvalidSetting, match=r"BOUCLE_PORT is .* expected"):
         load({"BOUCLE_PORT": text})
 
 

@@ -24,7 +24,8 @@ OPTIONS = {"**/templates/**.html": {"extensions": "jinja2.ext.i18n", "trimmed": 
 def texts() -> Catalog:
     """Return every text that people read, as the sources have it now."""
     found = Catalog(project="boucle", charset="utf-8")
-    walk = extract_from_dir(SOURCE, METHODS, OPTIONS, keywords={"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)})
+    keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+    walk = extract_from_dir(SOURCE, METHODS, OPTIONS, keywords=keywords)
     for name, _line, message, _comments, context in walk:
         found.add(message, locations=[(name, 0)], context=context)
     return found
@@ -51,8 +52,8 @@ def updated() -> Catalog:
     )
     for message in sorted((m for m in now if m.id), key=lambda m: str(m.id)):
         known = kept.get(message.id, message.context)
-        is_known = known is not None and not known.fuzzy
-        fresh.add(message.id, known.string if is_known else None, locations=message.locations, context=message.context)
+        french = known.string if known is not None and not known.fuzzy else None
+        fresh.add(message.id, french, locations=message.locations, context=message.context)
     return fresh
 
 

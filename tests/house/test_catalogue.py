@@ -4,6 +4,7 @@ import re
 from string import Formatter
 
 import pytest
+
 from house.catalogue import PO, compiled, missing, translations, updated
 
 CATALOGUE = translations()

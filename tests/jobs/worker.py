@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from boucle.adapters.artifacts import ObjectArtifacts
 from boucle.adapters.sql import SqlJobStore, SqlScheduleStore, open_database
 from boucle.jobs.context import JobContext
 from boucle.jobs.job import Job
@@ -19,6 +20,8 @@ from boucle.jobs.runner import Runner, RunnerOptions
 from boucle.jobs.schedules import Schedules
 
 URL, FOLDER, OWNER = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+
+ARTIFACTS = ObjectArtifacts(FOLDER / "artifacts", FOLDER / "uploads")
 
 
 def say(word: str) -> None:
@@ -84,7 +87,12 @@ def leaves(context: JobContext) -> None:
     say(f"left {left.pid} {fork}")
 
 
-HANDLERS = {h.__name__: h for h in (note, wait, steps, raises, dies, odd, leaves)}
+def stores(context: JobContext) -> str:
+    """Write an artifact: obstore starts its threads in the child only."""
+    return ARTIFACTS.write(context.args["text"].encode()).digest
+
+
+HANDLERS = {h.__name__: h for h in (note, wait, steps, raises, dies, odd, leaves, stores)}
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def test_a_build_killed_after_a_step_starts_over_and_the_old_champion_serves(pla
         while time.monotonic() < deadline and not killed.is_set():
             with suppress(Exception):
                 told = client.version(name, 2)
-                if step in [check["name"] for check in told["checks"]] and told["state"] == "building":
+                if step in [check.name for check in told.checks] and told.state == "building":
                     for child in children(platform.pid("worker")):
                         os.kill(child, signal.SIGKILL)
                         killed.set()

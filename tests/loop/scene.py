@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -124,7 +125,13 @@ def worlds_of(root: Path, environments: UvEnvironments) -> BuildWorld:
         graphs=OnnxFiles(),
         converter=NoConverter(),
         log_dir=root,
+        clock=hurried,
     )
+
+
+def hurried() -> float:
+    """Return seconds that pass ten times as fast, so that steps with a budget of time end early."""
+    return time.perf_counter() * 10
 
 
 def statuses(version: Version) -> dict[str, str]:

@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from boucle.adapters.uv import UvEnvironments
 from boucle.core.table import Table
 from boucle.core.version import Artifact, CodeFile
+from loop.doubling import Doubling, Dying, Hanging, Moody
 from loop.scene import Scene, pins, statuses
+from loop.shop import N, customers, pipeline
 
+MATRIX = np.arange(60.0).reshape(30, 2)
+SMALL = pins("numpy", "cloudpickle")
 STEPS = ["artifacts", "environment", "load", "raw-rows", "reproduce", "schema", "timing", "smoke"]
-N = 300
-
-
-def customers() -> pd.DataFrame:
-    """Rows with text, dates, and missing values in both."""
-    dice = np.random.default_rng(0)
-    rows = pd.DataFrame(
-        {
-            "age": dice.integers(18, 90, N).astype(float),
-            "city": dice.choice(["Lyon", "Paris", "Brest"], N),
-            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(dice.integers(0, 1000, N), "D"),
-            "visits": dice.integers(0, 9, N),
-        }
-    )
-    rows.loc[::7, "age"] = np.nan
-    rows.loc[::11, "city"] = None
-    return rows
-
-
-def day_numbers(dates: pd.DataFrame) -> pd.DataFrame:
-    return dates.apply(lambda date: (date - pd.Timestamp("2020-01-01")).dt.days)
-
-
-def pipeline(rows: pd.DataFrame) -> Any:
-    preparation = make_column_transformer(
-        (make_pipeline(SimpleImputer(), StandardScaler()), ["age", "visits"]),
-        (OneHotEncoder(handle_unknown="ignore"), ["city"]),
-        (make_pipeline(FunctionTransformer(day_numbers), StandardScaler()), ["since"]),
-    )
-    return make_pipeline(preparation, LogisticRegression()).fit(rows, np.where(rows["visits"] > 4, "yes", "no"))
 
 
 def test_a_pipeline_with_text_dates_and_missing_values_becomes_champion(scene: Scene) -> None:
     rows = customers()
-    version = scene.built(scene.manifest(pipeline(rows), rows))
+    version = scene.but(clock=time.perf_counter).built(scene.manifest(pipeline(rows), rows))
     assert (version.state, version.runtime, version.interpreter) == ("ready", "python", running_minor())
     assert statuses(version) == dict.fromkeys(STEPS, "pass")
     assert version.reason == "runs in Python: no converter is installed"
@@ -152,13 +123,13 @@ def test_a_transformer_of_a_local_file_is_carried_and_loaded(
 
 def test_a_missing_interpreter_is_refused_listing_those_found(scene: Scene) -> None:
     rows = customers()
-    version = scene.built(replace(scene.manifest(pipeline(rows), rows), python="3.7.3"))
+    version = scene.built(replace(scene.manifest(pipeline(rows), rows), python="3.4.3"))
     assert version.state == "failed"
     refused = version.checks[-1]
     assert (refused.name, refused.status) == ("environment", "fail")
-    assert refused.observed.startswith("Python 3.7 is not installed on the server; found: ")
+    assert refused.observed.startswith("Python 3.4 is not installed on the server; found: ")
     assert running_minor() in refused.evidence["installed"]
-    assert "uv python install 3.7" in refused.advice
+    assert "uv python install 3.4" in refused.advice
 
 
 def test_requirements_that_do_not_exist_are_refused_with_what_uv_said(scene: Scene) -> None:
@@ -216,6 +187,46 @@ def test_a_sample_that_is_no_table_is_refused(scene: Scene) -> None:
     junk = scene.world.artifacts.write(b"no table at all")
     version = scene.built(replace(scene.manifest(pipeline(rows), rows), sample=junk))
     assert version.checks[-1].observed.startswith("The sample is no stored table")
+
+
+def test_a_model_that_disagrees_with_itself_is_ready_and_says_so_with_figures(scene: Scene) -> None:
+    version = scene.built(scene.manifest(Moody(2.0), MATRIX, SMALL))
+    assert version.state == "ready"
+    told = next(check for check in version.checks if check.name == "reproduce")
+    assert (told.status, told.evidence["self_largest_difference"]) == ("warn", 0.5)
+    assert told.observed.startswith("as in the notebook, but the model disagrees with itself: 30 of 30 rows (100 %)")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [(Dying(2.0), "process"), (Hanging(2.0), "gave no answer in 0.3 s")],
+    ids=["crashes", "hangs"],
+)
+def test_a_model_that_gives_no_answer_is_refused(scene: Scene, model: Doubling, said: str) -> None:
+    manifest = scene.raw_manifest(model, MATRIX, requirements=SMALL)
+    version = scene.but(predict_timeout_s=0.3).built(manifest)
+    assert version.state == "failed"
+    refused = version.checks[-1]
+    assert (refused.name, refused.status) == ("raw-rows", "fail")
+    assert said in refused.observed
+    assert refused.advice
+
+
+def test_a_skops_model_of_an_absent_python_runs_on_the_nearest_with_a_warning(
+    scene: Scene, environments: UvEnvironments
+) -> None:
+    class OnePython(UvEnvironments):
+        def interpreters(self) -> dict[str, Path]:
+            return {running_minor(): environments.interpreters()[running_minor()]}
+
+    rows = customers()[["visits"]]
+    manifest = scene.manifest(LogisticRegression().fit(rows, rows["visits"] > 4), rows)
+    assert manifest.format == "skops"
+    version = scene.but(environments=OnePython(environments._root)).built(replace(manifest, python="3.29.1"))
+    assert (version.state, version.interpreter) == ("ready", running_minor())
+    told = version.checks[1]
+    assert (told.name, told.status) == ("environment", "warn")
+    assert told.advice.startswith("Python 3.29 is not installed here")
 
 
 def running_minor() -> str:

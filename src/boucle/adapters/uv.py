@@ -110,10 +110,18 @@ class UvEnvironments:
         raise EnvironmentFailed(message.format(minor=minor, there=", ".join(there)))
 
     def _cached_first(self, command: list[str], text: str = "") -> str:
+        if self._environ.get("PIP_NO_INDEX", "0").lower() not in ("", "0", "false", "no"):
+            command = [*command, "--no-index"]
         try:
             return self._run(command, text, offline=True)
-        except EnvironmentFailed:
+        except EnvironmentFailed as error:
+            cached = error
+        try:
             return self._run(command, text, offline=False)
+        except EnvironmentFailed as error:
+            if "Failed to fetch" in str(error) and "network was disabled" not in str(cached):
+                raise cached from error  # no network either, but that was not what was missing
+            raise
 
     def _run(self, command: list[str], text: str = "", *, offline: bool) -> str:
         options = [*_QUIET, "--offline"] if offline else list(_QUIET)

@@ -95,23 +95,37 @@ def _is_ready(name: str, address: str) -> Check:
 
 
 def _detached(settings: Settings, home: Home) -> Told:
-    with (home.logs / "supervisor.err").open("wb") as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "boucle.bootstrap.supervisor"],
-            env=environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
-            start_new_session=True,
-        )
+    pid = _orphan([sys.executable, "-m", "boucle.bootstrap.supervisor"], settings, home.logs / "supervisor.err")
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and _lives(pid):
         told = home.platform()
         if told is not None:
             return told
-        if child.poll() is not None:
-            break
         time.sleep(POLL_S)
-    child.terminate()
+    if _lives(pid):
+        os.kill(pid, signal.SIGTERM)
     words = last_words(home, "supervisor")
     raise BoucleError(_("The platform did not start. Its last words: {words}").format(words=words))
+
+
+def _orphan(command: list[str], settings: Settings, errors: Path) -> int:
+    """Start a process that is nobody's child, so that it neither dies nor lingers with its starter; return its id."""
+    with errors.open("wb") as file:
+        started = subprocess.run(
+            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            start_new_session=True,
+            check=True,
+        )
+    return int(started.stdout)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

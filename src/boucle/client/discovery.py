@@ -73,7 +73,8 @@ def _start(settings: Settings) -> dict[str, Any]:
             command, env=environment(settings), capture_output=True, text=True, timeout=START_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(_("The local platform did not start in {n:g} s. See: boucle doctor").format(n=START_S)) from error
+        text = _("The local platform did not start in {n:g} s. See: boucle doctor").format(n=START_S)
+        raise Unavailable(text) from error
     told = _object(done.stdout.strip().rpartition("\n")[2])
     if done.returncode != 0 or "url" not in told:
         cause = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2][:300]

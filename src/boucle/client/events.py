@@ -44,11 +44,8 @@ class Follower:
                 version = self._listen(path)
             except (httpx.TransportError, Unavailable) as error:
                 if self.clock() - reached > SILENCE_S:
-                    raise Unavailable(
-                        _("The platform fell silent: {cause} The build goes on; ask for it with: boucle history {name}").format(
-                            cause=error, name=name
-                        )
-                    ) from error
+                    text = _("The platform fell silent: {cause} The build goes on. Ask for it: boucle history {name}")
+                    raise Unavailable(text.format(cause=error, name=name)) from error
                 self.sleep(_WAIT_S)
                 continue
             reached = self.clock()
@@ -71,6 +68,6 @@ class Follower:
         if "version" in event:
             return from_json(Version, event["version"])
         if "check" in event:
-            self.last = max(self.last, int(event["index"]))
+            self.last = max(self.last, int(event["index"]) + 1)
             self.heard(from_json(Check, event["check"]))
         return None

@@ -33,19 +33,24 @@ def error_of(response: httpx.Response) -> BoucleError:
     The code of the problem decides, then the status; an answer that is no problem (a proxy's page, say) is told
     as it is.
     """
+    problem = _document(response)
+    code = str(problem.get("type", "")).rpartition(PREFIX)[2]
+    detail = str(problem.get("detail") or problem.get("title"))
+    names_columns = any(isinstance(item, dict) and "column" in item for item in problem.get("errors") or ())
+    maker = _invalid_rows if names_columns else _BY_CODE.get(code) or _BY_STATUS.get(response.status_code, _other)
+    return maker(code, detail, {**problem, "retry_after": response.headers.get("Retry-After")})
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
     try:
         problem = response.json()
     except ValueError:
         problem = None
-    if not isinstance(problem, dict) or not (problem.get("detail") or problem.get("title")):
-        text = " ".join(response.text.split())[:200]
-        problem = {"detail": _("{url} answered {status}: {text}").format(
-            url=response.url, status=response.status_code, text=text or response.reason_phrase
-        )}
-    code = str(problem.get("type", "")).rpartition(PREFIX)[2]
-    detail = str(problem.get("detail") or problem.get("title"))
-    maker = _BY_CODE.get(code) or _BY_STATUS.get(response.status_code, _other)
-    return maker(code, detail, {**problem, "retry_after": response.headers.get("Retry-After")})
+    if isinstance(problem, dict) and (problem.get("detail") or problem.get("title")):
+        return problem
+    text = " ".join(response.text.split())[:200] or response.reason_phrase
+    told = _("{url} answered {status}: {text}").format(url=response.url, status=response.status_code, text=text)
+    return {"detail": told}
 
 
 def _worded(cls: type[E], detail: str, **attributes: Any) -> E:
@@ -56,8 +61,8 @@ def _worded(cls: type[E], detail: str, **attributes: Any) -> E:
     return error
 
 
-def _invalid_rows(code: str, detail: str, problem: Mapping[str, Any]) -> BoucleError:
-    rows = tuple(_row_problem(item) for item in problem.get("errors", []) if isinstance(item, dict))
+def _invalid_rows(_code: str, detail: str, problem: Mapping[str, Any]) -> BoucleError:
+    rows = tuple(_row_problem(item) for item in problem.get("errors") or () if isinstance(item, dict))
     lines = [f"- {row.detail}" for row in rows[:5]]
     text = "\n".join([detail, *lines]) if lines and lines[0][2:] not in detail else detail
     return _worded(InvalidRows, text, problems=rows, total=int(problem.get("total", len(rows))))
@@ -116,7 +121,6 @@ def _other(_code: str, detail: str, _problem: Mapping[str, Any]) -> BoucleError:
 
 
 _BY_CODE = {
-    "invalid-rows": _invalid_rows,
     "too-large": _too_large,
     "not-found": _not_found,
     "conflict": _conflict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import weakref
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ class Wire:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(url))
+        weakref.finalize(self, self.http.close)  # a notebook never closes what it does not see
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the JSON document at a path."""

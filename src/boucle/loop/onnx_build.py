@@ -35,8 +35,7 @@ class Fed:
 def build_onnx(progress: Progress, material: Material, world: BuildWorld) -> None:
     """Take a version through its steps to ready. Raises StepFailed at the first that fails."""
     manifest = progress.version.manifest
-    model = world.artifacts.read(manifest.model.digest)
-    facts = progress.step("onnx", lambda: _inspected(world, model))
+    model, facts = progress.step("onnx", lambda: _inspected(world, manifest.model.digest))
     made = progress.step("signature", lambda: _fed(world, model, facts, material, manifest.signature))
     reason = _("runs in the gateway: it came as an ONNX file")
     progress.found(BuildFound("onnx", reason, signature=made.signature))
@@ -47,9 +46,10 @@ def build_onnx(progress: Progress, material: Material, world: BuildWorld) -> Non
     progress.ready()
 
 
-def _inspected(world: BuildWorld, model: bytes) -> tuple[Check, GraphFacts]:
+def _inspected(world: BuildWorld, digest: str) -> tuple[Check, tuple[bytes, GraphFacts]]:
+    model = world.artifacts.read(digest)
     facts = world.graphs.inspect(model)
-    return onnx_check(facts, len(model)), facts
+    return onnx_check(facts, len(model)), (model, facts)
 
 
 def _fed(

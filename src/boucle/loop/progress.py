@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from boucle.core.check import Check
-from boucle.core.errors import BoucleError
+from boucle.core.errors import BoucleError, EnvironmentFailed
 from boucle.core.i18n import _
 from boucle.core.version import Version
 from boucle.registry.model import BuildFound
@@ -104,6 +104,9 @@ class Progress:
 
 def _failed(name: str, error: Exception) -> Check:
     """Return the Check of a step that raised: its last line, and the cure that is known."""
+    if isinstance(error, EnvironmentFailed):
+        advice = _("Name the exact versions with requirements=[...]: those that work on the server, then deploy again.")
+        return Check(name, "fail", str(error), _("an environment as in the notebook"), advice, {"error": error.code})
     if isinstance(error, BoucleError):
         return Check(name, "fail", str(error), evidence={"error": error.code})
     return Check(

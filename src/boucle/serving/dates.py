@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 NOT_A_TIME = -(2**63)
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_FIRST, _LAST = (
+    (datetime(year, month, day, tzinfo=UTC) - _EPOCH) // _MICROSECOND for year, month, day in ((1, 1, 1), (9999, 12, 31))
+)
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6}0{0,3})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -25,4 +28,7 @@ def microseconds(text: str) -> int:
     if len(text) > 40 or not _ISO.fullmatch(text):
         raise ValueError("not an ISO 8601 date")
     at = datetime.fromisoformat(text)
-    return ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    instant = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    if not _FIRST <= instant <= _LAST:
+        raise ValueError("not in the years 1 to 9999 of UTC")
+    return instant

@@ -124,6 +124,10 @@ def _from_path(path: Path, found: Found) -> list[str]:
     """Add a file or the files of a folder; return what they import."""
     if not path.exists():
         raise NotFound(_("file or folder"), str(path), [], _("Name a file, a folder or a module in code=[...]."))
+    if path.is_file() and path.suffix != ".py":
+        raise InvalidRequest(
+            "unusual-code", _("{path} is no Python file: code=[...] carries modules.").format(path=path)
+        )
     path = path.resolve()
     root = _import_root(path)
     imports: set[str] = set()
@@ -131,18 +135,16 @@ def _from_path(path: Path, found: Found) -> list[str]:
     for file in [*named, *_parents_inits(path, root)]:
         relative, data = file.relative_to(root).as_posix(), file.read_bytes()
         found.files[relative] = data
-        if file.suffix == ".py":
-            stem = relative[: -len(".py")]
-            is_package = stem.endswith("__init__")
-            module = (stem[: -len("/__init__")] if is_package else stem).replace("/", ".")
-            imports |= imports_of(data, module, is_package)
+        stem, is_package = relative[: -len(".py")], file.stem == "__init__"
+        module = (stem[: -len("/__init__")] if is_package else stem).replace("/", ".")
+        imports |= imports_of(data, module, is_package)
     return sorted(imports)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.rglob("*")):
-        parts = file.relative_to(folder).parts
-        if file.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts):
+    """Yield the modules below a folder: Python files at paths that can be imported."""
+    for file in sorted(folder.rglob("*.py")):
+        if all(part.isidentifier() for part in file.relative_to(folder).with_suffix("").parts):
             yield file
 
 

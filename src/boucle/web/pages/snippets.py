@@ -52,7 +52,7 @@ def shell(value: Any) -> str:
     >>> print(shell({"city": "L'Isle"}))
     '{"city": "L'\\''Isle"}'
     """
-    text = value if isinstance(value, str) else _json(value)
+    text = value if isinstance(value, str) else _json(value, indent="  ")
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -79,8 +79,11 @@ def r(value: Any) -> str:
 
 
 def java(value: Any) -> str:
-    """Return a Java string literal: a text as it is, anything else as its JSON."""
-    return _ascii(value if isinstance(value, str) else _json(value))
+    """Return a Java string: a text as it is, anything else as its JSON, put together from lines when it is long."""
+    if isinstance(value, str):
+        return _ascii(value)
+    lines = _json(value, indent="").split("\n")
+    return "\n            + ".join(_ascii(line + " " if i + 1 < len(lines) else line) for i, line in enumerate(lines))
 
 
 _LANGUAGES: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
@@ -100,8 +103,13 @@ def _block(parts: list[str], opening: str, closing: str, indent: str) -> str:
     return opening + "\n" + ",\n".join(indent + part for part in parts) + comma + "\n" + closing
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _json(rows: Any, indent: str) -> str:
+    """Return JSON on one line when it is short, else each member of a record on its own line."""
+    flat = json.dumps(rows, ensure_ascii=False)
+    if len(flat) <= WIDE or not isinstance(rows, list):
+        return flat
+    members = [f"{json.dumps(k, ensure_ascii=False)}: {json.dumps(v, ensure_ascii=False)}" for k, v in rows[0].items()]
+    return "[{\n" + ",\n".join(indent + member for member in members) + "\n}]"
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from boucle.web.pages import words
 from boucle.web.pages.names import action_words, check_title, state_words, status_words
 from boucle.web.plane import plane_of
 
+_MOMENT = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<time>[0-9:]{8})\.(?P<rest>[0-9]*?)0*Z\Z")
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
@@ -40,6 +42,8 @@ def environment() -> Environment:
         percent=words.percent,
         milliseconds=words.milliseconds,
         size=words.size,
+        minute=words.minute,
+        bound=bound,
         check_title=check_title,
         status_words=status_words,
         state_words=state_words,
@@ -86,9 +90,27 @@ def cell(value: Any) -> str:
     return words.number(value, 6)
 
 
+def bound(value: Any) -> str:
+    """Return a value of a schema: as a cell, a moment without the zeros at its end.
+
+    >>> bound("2009-03-02T09:30:00.000000Z"), bound("2009-03-02T00:00:00.000000Z")
+    ('2009-03-02 09:30', '2009-03-02')
+    """
+    text = cell(value)
+    match = _MOMENT.match(text) if isinstance(value, str) else None
+    if match is None:
+        return text
+    return match["day"] if match["time"] == "00:00:00" and not match["rest"] else _without_zeros(match)
+
+
 def pretty(value: Any) -> str:
     """Return a JSON text for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _without_zeros(match: re.Match[str]) -> str:
+    time = match["time"] + ("." + match["rest"] if match["rest"] else "")
+    return f"{match['day']} {time.removesuffix(':00')}"
 
 
 def _language_link(request: Request, language: str) -> str:

@@ -42,6 +42,11 @@ def moment(at_us: int) -> str:
     return _at(at_us).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def minute(at_us: int) -> str:
+    """Return a time of UTC to the minute: ``2026-07-12 14:03 UTC``."""
+    return _at(at_us).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def iso(at_us: int) -> str:
     """Return a time for machines: ``2026-07-12T14:03:22Z``."""
     return _at(at_us).strftime("%Y-%m-%dT%H:%M:%SZ")

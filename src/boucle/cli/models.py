@@ -1,0 +1,188 @@
+"""The commands about models: deploy, predict, promote, rollback, schema, history."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from boucle.client.client import Client
+from boucle.core.answer import Answer
+from boucle.core.document import to_json
+from boucle.core.errors import InvalidRequest
+from boucle.core.i18n import _
+
+NAME = typer.Argument(help="Name of the model.")
+AS_JSON = typer.Option(False, "--json", help="Answer in JSON.")  # noqa: FBT003  # typer: the default comes first
+KEYS = "task, description, date, metric.NAME, tag.NAME, code, pin"
+EXAMPLE = typer.Option(..., help="CSV, Parquet or JSON file of rows as callers will send them.")
+OPTIONS = typer.Option([], "--set", help=f"More, as KEY=VALUE. Keys: {KEYS}.")
+MAX_SHOWN_ROWS = 50
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    for command in (deploy, predict, promote, rollback, schema, history):
+        app.command()(command)
+
+
+def deploy(  # the options of the command line are the parameters
+    model: str = typer.Argument(help="model.onnx, model.skops, model.pkl, model.joblib, file.py:object, module:object"),
+    name: str = NAME,
+    example: Path = EXAMPLE,
+    target: Optional[str] = typer.Option(None, help="Column of the example that the model predicts."),
+    options: list[str] = OPTIONS,
+    as_json: bool = AS_JSON,
+) -> None:
+    """Deploy a fitted model and wait until it answers."""
+    from boucle.cli.files import load_model, read_example
+    from boucle.client.deploy import deploy as deploy_model
+
+    more = _options(options)
+    table = read_example(example, more.pop("date", ()))
+    deployment = deploy_model(load_model(model), name, example=table, target=target, **more)
+    if as_json:
+        told = {"name": deployment.name, "version": deployment.version, "url": deployment.url}
+        _print_json({**told, "runtime": deployment.runtime, "checks": to_json(deployment.checks)})
+    else:
+        print(deployment)
+
+
+def predict(
+    name: str = NAME,
+    rows: str = typer.Argument("-", help="CSV, JSON or Parquet file; - is standard input (CSV or JSON)."),
+    alias: Optional[str] = typer.Option(None, help="Ask the version of this alias instead of the champion."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Ask a model about rows."""
+    from boucle.cli.files import answer_lines, predict_file
+
+    answer = predict_file(Client(), name, rows, alias)
+    if as_json:
+        _print_json(_told(answer))
+    elif sys.stdout.isatty() and len(answer) <= MAX_SHOWN_ROWS:
+        _print_table(list(answer_lines(answer)))
+    else:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(answer_lines(answer))
+
+
+def promote(
+    name: str = NAME,
+    version: int = typer.Argument(help="Number of the version."),
+    alias: str = typer.Option("champion", help="Alias to point at it."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Make a version the champion; the one of before is kept for a rollback."""
+    model = Client().promote(name, version, alias)
+    text = _("{name}: {alias} is now version {version}").format(name=name, alias=alias, version=version)
+    _print_aliases(model, text, as_json)
+
+
+def rollback(name: str = NAME, as_json: bool = AS_JSON) -> None:
+    """Go back to the champion of before."""
+    model = Client().rollback(name)
+    text = _("{name}: the champion is version {version} again")
+    _print_aliases(model, text.format(name=name, version=model["aliases"]["champion"]), as_json)
+
+
+def schema(name: str = NAME, as_json: bool = AS_JSON) -> None:
+    """Show what a row must look like."""
+    document = Client().schema(name)
+    if as_json:
+        _print_json(document)
+        return
+    required, rows = set(document.get("required", ())), [[_("column"), _("type"), _("must be there"), _("seen")]]
+    for column, told in document["properties"].items():
+        kind = told["type"] if isinstance(told["type"], str) else _("{type} or null").format(type=told["type"][0])
+        rows.append([column, told.get("format", kind), _("yes") if column in required else _("no"), _seen(told)])
+    _print_table(rows)
+
+
+def history(name: str = NAME, as_json: bool = AS_JSON) -> None:
+    """Show who changed what, and when."""
+    entries = Client().history(name)
+    if as_json:
+        _print_json({"history": entries})
+        return
+    rows = [[_("time (UTC)"), _("who"), _("what"), _("version"), _("detail")]]
+    for entry in entries:
+        at = dt.datetime.fromtimestamp(int(entry["at"]) / 1e6, dt.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        words = [entry.get(key) for key in ("actor", "action", "version", "detail")]
+        rows.append([at, *("" if word is None else str(word) for word in words)])
+    _print_table(rows)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """Return the keyword arguments that ``--set`` pairs tell. Raises InvalidRequest naming the pair that is wrong."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        group, _dot, inner = key.partition(".")
+        if equals and group in ("metric", "tag") and inner:
+            found.setdefault(f"{group}s", {})[inner] = value
+        elif equals and key in ("task", "description"):
+            found[key] = value
+        elif equals and key in ("date", "code", "pin"):
+            found.setdefault("requirements" if key == "pin" else key, []).append(value)
+        else:
+            raise InvalidRequest(
+                "unusual-option",
+                _("--set {pair} is not understood. Expected KEY=VALUE, KEY one of: {keys}").format(
+                    pair=pair, keys=KEYS
+                ),
+            )
+    return found
+
+
+def _seen(told: dict[str, Any]) -> str:
+    if "x-boucle-categories" in told:
+        shown = ", ".join(map(str, told["x-boucle-categories"][:8]))
+        return shown + (" …" if len(told["x-boucle-categories"]) > 8 else "")
+    if "x-boucle-minimum" in told:
+        return f"{told['x-boucle-minimum']} … {told['x-boucle-maximum']}"
+    return ""
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    arrays = {
+        "predictions": answer.predictions,
+        "probabilities": answer.probabilities,
+        "intervals": answer.intervals,
+    }
+    told = {key: None if array is None else _listed(array) for key, array in arrays.items()}
+    return {"model": answer.model, "version": answer.version, "classes": answer.classes, **told, "ids": answer.ids}
+
+
+def _listed(array: Any) -> Any:
+    """Return an array as JSON: NaN and NaT are null, dates are texts."""
+    if array.dtype.kind == "M":
+        return [None if text == "NaT" else f"{text}Z" for text in array.astype("datetime64[us]").astype(str).tolist()]
+    values = array.tolist()
+    return [None if isinstance(value, float) and value != value else value for value in values]
+
+
+def _print_aliases(model: dict[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        _print_json({"name": model["name"], "aliases": model["aliases"], "previous": model["previous"]})
+    else:
+        print(text)
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, default=list))
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in rows[0]:
+        table.add_column(title, overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
