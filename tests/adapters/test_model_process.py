@@ -103,9 +103,9 @@ def test_a_pipeline_answers_in_its_process_exactly_as_in_the_notebook(process: M
 
 def test_what_a_model_prints_goes_to_the_log_and_not_into_its_answer(process: ModelProcess, tmp_path: Path) -> None:
     def talkative(rows: Any) -> Any:
-        print("on stdout")  # noqa: T201
+        print("on stdout")
         os.write(1, b"on descriptor 1\n")
-        os.system("echo from a child")  # noqa: S605, S607
+        os.system("echo from a child")  # noqa: S605  # a constant command
         return rows[:, 0]
 
     load(process, talkative, tmp_path)
@@ -406,7 +406,7 @@ def hostile(data: bytes, *, then_exit: bool = False) -> Callable[[Any], Any]:
     def attack(rows: Any) -> Any:
         for number in range(3, 20):  # it need not be told which descriptor that is
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/self/fd/{number}").startswith("pipe:"):
+                if str(Path(f"/proc/self/fd/{number}").readlink()).startswith("pipe:"):
                     os.write(number, data)
         if then_exit:
             os._exit(9)

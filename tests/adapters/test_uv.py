@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,8 @@ MINOR = f"3.{sys.version_info.minor}"
 def wheel(folder: Path, name: str, version: str, source: str, needs: str = "") -> None:
     """Write a wheel of one module, as any index would serve it."""
     info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + (
-        f"Requires-Dist: {needs}\n" if needs else ""
-    )
+    wanted = f"Requires-Dist: {needs}\n" if needs else ""
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{wanted}"
     files = {
         f"{name}/__init__.py": source,
         f"{info}/METADATA": metadata,
@@ -107,7 +105,7 @@ def test_a_contradiction_is_told_although_the_index_cannot_be_reached(
     closed = {**environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
     del closed["PIP_NO_INDEX"]
 
-    with pytest.raises(EnvironmentFailed, match="nowhere was not found in the cache|Failed to fetch"):
+    with pytest.raises(EnvironmentFailed, match=r"nowhere was not found in the cache|Failed to fetch"):
         UvEnvironments(tmp_path, environ=closed).lock(["nowhere==1.0"], MINOR)
     with pytest.raises(EnvironmentFailed, match="your requirements are unsatisfiable"):
         UvEnvironments(tmp_path, environ=closed).lock(["loopy==1.0", "loopy==2.0"], MINOR)
@@ -148,7 +146,7 @@ def test_a_wheel_with_another_hash_is_refused(environments: UvEnvironments, tmp_
     lock = environments.lock(["loopy==1.0"], MINOR)
     changed = lock[:-10] + "0" * 9 + "\n"
 
-    with pytest.raises(EnvironmentFailed, match="(?i)hash"):
+    with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
         environments.ensure(changed, MINOR)
 
     assert not list((tmp_path / "envs").glob("*/.boucle-ready"))
@@ -259,7 +257,7 @@ def test_uv_gets_pips_settings_in_its_own_words_and_none_of_our_secrets() -> Non
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Path]:
+def machine(tmp_path: Path) -> Path:
     for path in (
         "home/.pyenv/versions/3.97.2/bin/python3.97",
         "home/.pyenv/versions/3.97.10/bin/python3.97",
@@ -274,7 +272,7 @@ def machine(tmp_path: Path) -> Iterator[Path]:
         (tmp_path / path).touch(mode=0o755)
     (tmp_path / "usr/bin/python3.93").touch(mode=0o644)
     (tmp_path / "venv/pyvenv.cfg").touch()
-    yield tmp_path
+    return tmp_path
 
 
 def test_interpreters_are_found_on_path_and_where_uv_and_pyenv_put_them(machine: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from boucle_worker.answers import answer, as_column, classes_of, predictor
 from boucle_worker.errors import WorkerError
 
+NEW_YEAR = np.datetime64("2024-01-01T00:00:00", "us").item()  # a naive datetime
 REGRESSION = {"prediction_kind": "float"}
 
 
@@ -72,8 +72,8 @@ def test_what_cannot_predict_is_refused_by_name() -> None:
         ("int", np.array([np.int8(3)]), [3]),
         ("bool", np.array([0, 1]), [False, True]),
         ("float", np.array([1, None], dtype=object), [1.0, None]),
-        ("datetime", np.array(["2024-01-01"], dtype="datetime64[D]"), [dt.datetime(2024, 1, 1)]),
-        ("datetime", np.array([pd.Timestamp("2024-01-01 01:00", tz="Europe/Paris")]), [dt.datetime(2024, 1, 1)]),
+        ("datetime", np.array(["2024-01-01"], dtype="datetime64[D]"), [NEW_YEAR]),
+        ("datetime", np.array([pd.Timestamp("2024-01-01 01:00", tz="Europe/Paris")]), [NEW_YEAR]),
     ],
 )
 def test_predictions_take_the_kind_of_the_signature(kind: str, values: Any, expected: list[Any]) -> None:

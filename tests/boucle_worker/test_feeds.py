@@ -17,8 +17,8 @@ from boucle_worker.errors import WorkerError
 from boucle_worker.feeds import builder
 from boucle_worker.frames import Column, pack, unpack
 
-NOON = dt.datetime(2024, 3, 31, 12, 0, 0, 5)
-EARLY = dt.datetime(1960, 1, 1)
+NOON = dt.datetime.fromisoformat("2024-03-31T12:00:00.000005")
+EARLY = dt.datetime.fromisoformat("1960-01-01")
 
 
 def floats(*values: float) -> Column:
@@ -71,9 +71,7 @@ PANDAS: dict[str, tuple[Column, dict[str, Any], Any]] = {
     "datetime64[ns, Europe/Paris]": (
         times(NOON, None),
         {},
-        pd.Series([pd.Timestamp("2024-03-31 14:00:00.000005", tz="Europe/Paris"), pd.NaT]).astype(
-            "datetime64[ns, Europe/Paris]"
-        ),
+        pd.Series(pd.DatetimeIndex(["2024-03-31 14:00:00.000005", None]).as_unit("ns").tz_localize("Europe/Paris")),
     ),
     "datetime64[us, UTC]": (times(NOON), {}, pd.Series([pd.Timestamp(NOON, tz="UTC")], dtype="datetime64[us, UTC]")),
     "category": (

@@ -32,7 +32,9 @@ def raw(header: Any, body: bytes = b"") -> bytes:
 def same(one: Column, other: Column) -> bool:
     assert one.kind == other.kind
     np.testing.assert_array_equal(one.values, other.values)
-    return bool(np.array_equal(one.missing, other.missing)) if one.missing is not None else other.missing is None
+    if one.missing is None or other.missing is None:
+        return one.missing is other.missing
+    return bool(np.array_equal(one.missing, other.missing))
 
 
 def test_a_frame_gives_back_its_header_and_columns() -> None:

@@ -54,8 +54,6 @@ class Scene:
         answered = ask(model, "model", candidates(example), None)
         stored = serialise(model, lambda again: _same(model, again, answered.rows))
         write = self.world.artifacts.write
-        files = find_code(stored.modules).files
-        code = [(path, write(data)) for path, data in files.items()]
         return Manifest(
             model=write(stored.data),
             format=stored.format,
@@ -64,7 +62,7 @@ class Scene:
             signature=answered.signature,
             python=platform.python_version(),
             requirements=tuple(requirements) or pins(*LIBRARIES),
-            code=tuple(CodeFile(path, artifact.digest, artifact.size_bytes) for path, artifact in code),
+            code=self.code(stored.modules),
             sample=write(answered.rows.table.take(answered.positions).to_bytes()),
             answers=write(answered.answers.to_bytes()),
             model_class=f"{type(model).__module__}.{type(model).__qualname__}",
@@ -83,10 +81,16 @@ class Scene:
             signature=Signature(rows.feed, rows.inputs, "classification", "int", classes=(0, 1)),
             python=platform.python_version(),
             requirements=pins(*LIBRARIES),
+            code=self.code(stored.modules),
             sample=write(rows.table.to_bytes()),
             model_class=f"{type(model).__module__}.{type(model).__qualname__}",
         )
         return replace(told, **changes)
+
+    def code(self, modules: frozenset[str]) -> tuple[CodeFile, ...]:
+        """Store the local files among the modules that a model needs."""
+        stored = [(path, self.world.artifacts.write(data)) for path, data in find_code(modules).files.items()]
+        return tuple(CodeFile(path, artifact.digest, artifact.size_bytes) for path, artifact in stored)
 
     def built(self, manifest: Manifest, name: str = "model") -> Version:
         """Register a manifest, run its build to the end and return the version."""

@@ -100,7 +100,9 @@ def test_extra_columns_are_ignored_and_named() -> None:
 
 
 def test_a_missing_column_is_named_with_what_was_expected() -> None:
-    with pytest.raises(InvalidRows, match="Column 'job' is missing. Expected columns: age .int., job .text.") as refused:
+    with pytest.raises(
+        InvalidRows, match="Column 'job' is missing. Expected columns: age .int., job .text."
+    ) as refused:
         columns_of([{"age": 1}, {"age": 2}])
 
     assert [(p.code, p.column, p.row) for p in refused.value.problems] == [("missing-column", "job", None)]
@@ -194,7 +196,9 @@ def test_na_and_null_in_csv_stay_text_and_quotes_may_hold_lines() -> None:
 def test_csv_cells_become_what_the_schema_wants_and_else_stay_text() -> None:
     kinds = ("int", "float", "bool", "text", "datetime")
     schema = Schema(tuple(ColumnSchema(kind, kind, nullable=True) for kind in kinds))  # type: ignore[arg-type]
-    body = b"int,float,bool,text,datetime\n-7,1e3,True,12,2024-05-01\n1.5,nan,1,,x\n5.0,.5,false,NA,\n1_0,1e999,yes,0,0\n"
+    body = (
+        b"int,float,bool,text,datetime\n-7,1e3,True,12,2024-05-01\n1.5,nan,1,,x\n5.0,.5,false,NA,\n1_0,1e999,yes,0,0\n"
+    )
 
     raw = decode(body, CSV, schema, Names(schema, Limits()))
 

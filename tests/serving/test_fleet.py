@@ -145,7 +145,9 @@ def test_what_is_not_there_is_named_with_what_is() -> None:
         fleet.apply(table(1, FIRST))
         with pytest.raises(NotFound, match="There is no model 'banc'. There is: bank."):
             fleet.find("banc")
-        with pytest.raises(NotFound, match="no alias 'challenger'. There is: champion. Set it with: boucle promote bank"):
+        with pytest.raises(
+            NotFound, match="no alias 'challenger'. There is: champion. Set it with: boucle promote bank"
+        ):
             fleet.find("bank", "challenger")
         fleet.apply(RouteTable(2))
         with pytest.raises(NotFound, match="no model 'bank'"):

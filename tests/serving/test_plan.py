@@ -139,7 +139,9 @@ def test_missing_values_are_neither_out_of_range_nor_unseen(plan: RowPlan, n_row
 
 
 def test_a_missing_int_and_bool_keep_a_mask() -> None:
-    plan = RowPlan(Schema((ColumnSchema("n", "int", nullable=True), ColumnSchema("b", "bool", nullable=True))), Limits())
+    plan = RowPlan(
+        Schema((ColumnSchema("n", "int", nullable=True), ColumnSchema("b", "bool", nullable=True))), Limits()
+    )
 
     columns = plan.columns([plan.read(RawRows(3, [(1, None, 3), (None, True, False)]))])
 

@@ -82,7 +82,18 @@ def test_nan_and_infinity_are_refused_with_the_cure(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b'"\xff"', b'["\\ud800"]', b'["\\udc00\\ud800"]', b"[1,]", b"[01]", b"{", b"[1] 2", b"'a'", b'["a\nb"]', b"[1e400]"],
+    [
+        b'"\xff"',
+        b'["\\ud800"]',
+        b'["\\udc00\\ud800"]',
+        b"[1,]",
+        b"[01]",
+        b"{",
+        b"[1] 2",
+        b"'a'",
+        b'["a\nb"]',
+        b"[1e400]",
+    ],
     ids=repr,
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:

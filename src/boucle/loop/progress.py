@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from boucle.core.check import Check
-from boucle.core.errors import BoucleError, EnvironmentFailed
+from boucle.core.errors import BoucleError, EnvironmentFailed, ModelFailed, TooSlow, Unavailable
 from boucle.core.i18n import _
 from boucle.core.version import Version
 from boucle.registry.model import BuildFound
@@ -103,12 +103,9 @@ class Progress:
 
 
 def _failed(name: str, error: Exception) -> Check:
-    """Return the Check of a step that raised: its last line, and the cure that is known."""
-    if isinstance(error, EnvironmentFailed):
-        advice = _("Name the exact versions with requirements=[...]: those that work on the server, then deploy again.")
-        return Check(name, "fail", str(error), _("an environment as in the notebook"), advice, {"error": error.code})
+    """Return the Check of a step that raised: what it said, and the cure that is known."""
     if isinstance(error, BoucleError):
-        return Check(name, "fail", str(error), evidence={"error": error.code})
+        return Check(name, "fail", str(error), advice=_cure(error), evidence={"error": error.code})
     return Check(
         name,
         "fail",
@@ -116,3 +113,14 @@ def _failed(name: str, error: Exception) -> Check:
         advice=_("This is no fault of the model. The log of the worker has the trace; deploy again once it is cured."),
         evidence={"error": type(error).__name__},
     )
+
+
+def _cure(error: BoucleError) -> str:
+    """Return the cure of an error that does not say it itself."""
+    if isinstance(error, EnvironmentFailed):
+        return _("Name exact versions that the server can install with requirements=[...], then deploy again.")
+    if isinstance(error, (ModelFailed, TooSlow, Unavailable)):
+        return _(
+            "Call the model on the example in a fresh kernel: there it raises, hangs or dies as well. Then cure it."
+        )
+    return ""

@@ -129,7 +129,7 @@ def _predict(process: WorkerProcess, timeout_s: float) -> Predict:
 
 
 def _failure(error: ModelFailed, manifest: Manifest) -> Failure:
-    return Failure(error.error_type, str(error), manifest.model_class)
+    return Failure(error.error_type, str(error).removeprefix(f"{error.error_type}: "), manifest.model_class)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ _CHECKS = {
     "environment": N_("Environment"),
     "load": N_("Load"),
     "raw-rows": N_("Raw rows"),
-    "reproduce": N_("Same answers as the notebook"),
+    "reproduce": N_("Same answers"),
     "schema": N_("Schema"),
     "timing": N_("Timing"),
     "smoke": N_("One real request"),

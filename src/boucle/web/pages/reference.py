@@ -62,7 +62,10 @@ def reference_page(request: Request) -> Response:
     """Every route: what it takes, what it answers, and a line of curl."""
     document = request.app.openapi()
     groups = [(key, _(title), _operations(document, key, str(request.base_url))) for key, title in _GROUPS.items()]
-    return page(request, "reference.html", {"groups": groups, "twin": "/api/openapi.json"})
+    schemas = document["components"]["schemas"]
+    documents = [(name, _fields(document, schemas[name], 0, 1)) for name in sorted(schemas)]
+    values = {"groups": groups, "documents": documents, "document_names": set(schemas), "twin": "/api/openapi.json"}
+    return page(request, "reference.html", values)
 
 
 def _operations(document: dict[str, Any], tag: str, base: str) -> list[Operation]:
@@ -86,21 +89,25 @@ def _operation(document: dict[str, Any], path: str, method: str, base: str) -> O
         _(told.get("description", "")).replace("``", "`"),
         [{**item, "type": _type(document, item["schema"])} for item in told.get("parameters", ())],
         kind,
-        _fields(document, media.get("schema", {}), 0),
-        [(status, _(answer["description"]), _answer_type(answer)) for status, answer in told["responses"].items()],
+        _fields(document, media.get("schema", {}), 0, MAX_DEPTH),
+        [
+            (status, _(answer["description"]), _answer_type(answer))
+            for status, answer in told["responses"].items()
+            if status != "4XX"  # said once, at the top of the page
+        ],
         _curl(path, method, kind, base),
     )
 
 
-def _fields(document: dict[str, Any], schema: dict[str, Any], depth: int) -> list[BodyField]:
+def _fields(document: dict[str, Any], schema: dict[str, Any], depth: int, deepest: int) -> list[BodyField]:
     schema = _resolved(document, schema)
     required = schema.get("required", ())
     found: list[BodyField] = []
     for name, item in schema.get("properties", {}).items():
         text = _(item.get("description", "")) if item.get("description") else ""
         found.append(BodyField(name, _type(document, item), name in required, text, depth))
-        if depth + 1 < MAX_DEPTH:
-            found += _fields(document, _inner(item), depth + 1)
+        if depth + 1 < deepest:
+            found += _fields(document, _inner(item), depth + 1, deepest)
     return found
 
 

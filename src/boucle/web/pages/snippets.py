@@ -52,7 +52,7 @@ def shell(value: Any) -> str:
     >>> print(shell({"city": "L'Isle"}))
     '{"city": "L'\\''Isle"}'
     """
-    text = value if isinstance(value, str) else _json(value, indent="  ")
+    text = value if isinstance(value, str) else _json(value, indent="    ")
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -109,7 +109,7 @@ def _json(rows: Any, indent: str) -> str:
     if len(flat) <= WIDE or not isinstance(rows, list):
         return flat
     members = [f"{json.dumps(k, ensure_ascii=False)}: {json.dumps(v, ensure_ascii=False)}" for k, v in rows[0].items()]
-    return "[{\n" + ",\n".join(indent + member for member in members) + "\n}]"
+    return "[{\n" + ",\n".join(indent + member for member in members) + "\n" + indent[2:] + "}]"
 
 
 def _quoted(text: str) -> str:

@@ -44,6 +44,7 @@ def environment() -> Environment:
         size=words.size,
         minute=words.minute,
         bound=bound,
+        example=example,
         check_title=check_title,
         status_words=status_words,
         state_words=state_words,
@@ -101,6 +102,11 @@ def bound(value: Any) -> str:
     if match is None:
         return text
     return match["day"] if match["time"] == "00:00:00" and not match["rest"] else _without_zeros(match)
+
+
+def example(value: Any) -> str:
+    """Return a real value as a program writes it, text without quotes."""
+    return bound(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def pretty(value: Any) -> str:
