@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
 from penguins import NUMBERS, SPECIES, pipeline, read
 
 __all__ = ["NUMBERS", "echo", "fitted", "hand_written", "linear_onnx", "row", "rows"]

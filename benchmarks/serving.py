@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "examples"), str(HERE)]
+sys.path.insert(0, str(HERE))
 CONNECTIONS = (1, 8, 64)
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -68,7 +68,8 @@ def family(pids: tuple[int, ...]) -> set[int]:
         pid = waiting.pop()
         found.add(pid)
         try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+            children = [child for thread in threads for child in (thread / "children").read_text().split()]
         except FileNotFoundError:
             continue
         waiting.extend(int(child) for child in children)
@@ -115,18 +116,15 @@ def uvicorn(name: str, app: str, path: str) -> Iterator[Target]:
     """Serve one of the applications in `apps.py` with one process of uvicorn."""
     from boucle.bootstrap.sockets import listen
 
-    free = listen("127.0.0.1", 0)
-    port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", app, "--fd", str(free.fileno()), "--no-access-log"]
-    process = subprocess.Popen(
-        [*command, "--log-level", "error", "--app-dir", str(HERE)], pass_fds=[free.fileno()], env=one_thread()
-    )
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log"]
+    process = subprocess.Popen([*command, "--log-level", "error", "--app-dir", str(HERE)], env=one_thread())
     try:
         yield Target(name, f"http://127.0.0.1:{port}{path}", (process.pid,))
     finally:
         process.terminate()
         process.wait()
-        free.close()
 
 
 @contextmanager
@@ -161,7 +159,7 @@ def one_thread() -> dict[str, str]:
 
 def await_answer(target: Target, body: str) -> None:
     """Wait until a target answers 200."""
-    for _attempt in range(600):
+    for _attempt in range(60):
         try:
             if httpx.post(
                 target.url, content=body, headers={"Content-Type": "application/json"}, trust_env=False

@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 
-class Season(TransformerMixin, BaseEstimator):
+class Season(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Place each date on the circle of the year: columns of dates in, (cosine, sine) of each out."""
 
     def fit(self, X: pd.DataFrame, y: object = None) -> "Season":
@@ -16,7 +16,8 @@ class Season(TransformerMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return two columns for each date, shape (n_rows, 2 x n_dates); a missing date gives zeros."""
         turns = [2 * np.pi * X[name].dt.dayofyear.to_numpy(dtype=float) / 365.25 for name in X]
-        return np.nan_to_num(np.column_stack([f(turn) for turn in turns for f in (np.cos, np.sin)]))
+        circle = np.column_stack([f(turn) for turn in turns for f in (np.cos, np.sin)])
+        return np.asarray(np.nan_to_num(circle))
 
     def get_feature_names_out(self, names: object = None) -> np.ndarray:
         """Return the names of the columns given by transform."""

@@ -119,6 +119,6 @@ def test_graphs_within_graphs_are_bounded() -> None:
     node = helper.make_node("Identity", ["X"], ["Y"])
     for _depth in range(25):
         inner = branch(node)
-        node = helper.make_node("If", ["X"], ["Y"], then_branch=inner, else_branch=inner)
+        node = helper.make_node("If", ["X"], ["Y"], then_branch=inner)
     with pytest.raises(InvalidGraph, match="deep"):
         inspect(model(node))

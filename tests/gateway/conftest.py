@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+import uvloop
 
 from boucle.adapters.memory.models import MemoryModels, MemoryRoutes
 from boucle.core.errors import ModelFailed
@@ -98,6 +98,14 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)
+
+
 @dataclass
 class Launch:
     """How to start a gateway."""
@@ -111,21 +119,14 @@ class Launch:
         listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(app, http=ShortProtocol, access_log=False, log_config=None, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+        thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         port = listener.getsockname()[1]
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
         running = Running(app, port, client, server)
         self.running.append((running, thread))
-        self.until(lambda: server.started)
+        until(lambda: server.started)
         return running
-
-    def until(self, is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
-        """Wait until something is so."""
-        deadline = time.monotonic() + timeout_s
-        while not is_so():
-            assert time.monotonic() < deadline, "it did not come to pass"
-            time.sleep(0.005)
 
     def stop(self) -> None:
         for running, thread in self.running:
@@ -151,6 +152,6 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     for name, letter, runtime in (("raising", "c", "python"), ("slow", "d", "python"), ("silent", "e", "onnx")):
         routes += table(1, routed(1, letter * 64, runtime=runtime, format="skops"), name=name).routes
     running = launching(MemoryModels(FUNCTIONS), MemoryRoutes(RouteTable(1, routes)), timeout_s=0.5)
-    launching.until(lambda: len(running.app.fleet.loaded) == 5)
+    until(lambda: len(running.app.fleet.loaded) == 5)
     yield running
     launching.stop()

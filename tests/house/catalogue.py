@@ -1,6 +1,6 @@
 """The French catalogue: find the texts, keep the translations, compile them.
 
-    python tests/house/catalogue.py      updates boucle.po and boucle.mo, lists what is not translated yet
+python tests/house/catalogue.py      updates boucle.po and boucle.mo, lists what is not translated yet
 """
 
 from __future__ import annotations

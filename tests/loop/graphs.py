@@ -10,8 +10,11 @@ from onnx import TensorProto, helper
 DOMAINS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
 
 
-def classifier(model: Any, dtype: int = TensorProto.FLOAT) -> bytes:
-    """Return a binary logistic regression with text labels: a label and two probabilities a row."""
+def classifier(model: Any, zipmap: bool = False) -> bytes:
+    """Return a binary logistic regression with text labels: a label and two probabilities a row.
+
+    ``zipmap`` gives the probabilities as a map by label, as skl2onnx does unless told otherwise.
+    """
     coefficients = np.concatenate([-model.coef_, model.coef_]).ravel().astype(float).tolist()
     node = helper.make_node(
         "LinearClassifier",
@@ -24,12 +27,18 @@ def classifier(model: Any, dtype: int = TensorProto.FLOAT) -> bytes:
         post_transform="LOGISTIC",
     )
     width = model.coef_.shape[1]
-    inputs = [helper.make_tensor_value_info("X", dtype, [None, width])]
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])]
     outputs = [
         helper.make_tensor_value_info("label", TensorProto.STRING, [None]),
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
     ]
-    return model_bytes([node], inputs, outputs)
+    if not zipmap:
+        return model_bytes([node], inputs, outputs)
+    labels = [str(label) for label in model.classes_]
+    maps = helper.make_node("ZipMap", ["probabilities"], ["maps"], domain="ai.onnx.ml", classlabels_strings=labels)
+    entry = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    out = helper.make_value_info("maps", helper.make_sequence_type_proto(entry))
+    return model_bytes([node, maps], inputs, [outputs[0], out])
 
 
 def scaled_sum(names: list[str], factor: float = 2.0) -> bytes:

@@ -48,8 +48,9 @@ def notebook(shift: float = 0.0) -> Table:
     return Table({"prediction": Column("text", labels), "probabilities": Column("matrix", probabilities)})
 
 
-def test_a_file_that_answers_as_its_notebook_is_served_by_the_gateway(scene: Scene) -> None:
-    version = scene.built(sent(scene, classifier(MODEL), notebook()))
+@pytest.mark.parametrize("zipmap", [False, True], ids=["matrix", "zipmap"])
+def test_a_file_that_answers_as_its_notebook_is_served_by_the_gateway(scene: Scene, zipmap: bool) -> None:
+    version = scene.built(sent(scene, classifier(MODEL, zipmap), notebook()))
     assert (version.state, version.runtime, version.lock, version.interpreter) == ("ready", "onnx", None, None)
     assert statuses(version) == dict.fromkeys(STEPS, "pass")
     assert version.signature is not None

@@ -53,9 +53,10 @@ class Model:
 
 
 Run = Callable[[Columns, int], Columns | Awaitable[Columns]]
+_DEFAULT = BatchOptions()
 
 
-def together(run: Run, *requests: Rows, options: BatchOptions = BatchOptions()) -> list[Any]:
+def together(run: Run, *requests: Rows, options: BatchOptions = _DEFAULT) -> list[Any]:
     """Send requests at the same moment; return the values of each, or its error."""
 
     async def scene() -> list[Any]:

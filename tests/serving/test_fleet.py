@@ -39,6 +39,13 @@ async def asked(endpoint: Endpoint) -> float:
     return float(answered.answers["prediction"].values[answered.start])
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110  # what a fleet does by itself tells nobody
+            await asyncio.sleep(0.005)
+
+
 def world() -> MemoryModels:
     return MemoryModels({"a" * 64: doubled_age, "b" * 64: tripled_age})
 
@@ -87,9 +94,7 @@ def test_a_version_that_could_not_be_loaded_is_tried_again() -> None:
         with pytest.raises(Unavailable, match="being loaded"):
             fleet.find("bank")
         models.functions["c" * 64] = doubled_age
-        async with asyncio.timeout(5):
-            while fleet.failing:
-                await asyncio.sleep(0.01)
+        await until(lambda: not fleet.failing)
         assert await asked(fleet.find("bank")) == 82.0
 
     scene(models, play)
@@ -131,9 +136,7 @@ def test_a_version_that_left_the_table_is_closed_after_its_last_request() -> Non
         assert models.made[0].is_loaded
         assert await asked(endpoint) == 82.0
         endpoint.leave()
-        async with asyncio.timeout(5):
-            while models.made[0].is_loaded:
-                await asyncio.sleep(0)
+        await until(lambda: not models.made[0].is_loaded)
 
     scene(models, play)
 
@@ -143,11 +146,9 @@ def test_what_is_not_there_is_named_with_what_is() -> None:
         with pytest.raises(Unavailable, match="no route table yet"):
             fleet.find("bank")
         fleet.apply(table(1, FIRST))
-        with pytest.raises(NotFound, match="There is no model 'banc'. There is: bank."):
+        with pytest.raises(NotFound, match=r"There is no model 'banc'\. There is: bank\."):
             fleet.find("banc")
-        with pytest.raises(
-            NotFound, match="no alias 'challenger'. There is: champion. Set it with: boucle promote bank"
-        ):
+        with pytest.raises(NotFound, match="no alias 'challenger'"):
             fleet.find("bank", "challenger")
         fleet.apply(RouteTable(2))
         with pytest.raises(NotFound, match="no model 'bank'"):

@@ -200,7 +200,38 @@ def populated() -> World:
     world.ready("churn", world.manifest(seed=3, description=churn, author="grace", trusted=False, format="cloudpickle"))
     _others(world)
     world.now_us = NOW_US
-    minutes = (0, 3, 5, 8, 4, 9, 12, 15, 11, 8, 14, 18, 22, 17, 19, 25, 21, 16, 12, 9, 14, 20, 26, 31, 28, 24, 19, 15, 9, 4)
+    minutes = (
+        0,
+        3,
+        5,
+        8,
+        4,
+        9,
+        12,
+        15,
+        11,
+        8,
+        14,
+        18,
+        22,
+        17,
+        19,
+        25,
+        21,
+        16,
+        12,
+        9,
+        14,
+        20,
+        26,
+        31,
+        28,
+        24,
+        19,
+        15,
+        9,
+        4,
+    )
     house = (0,) * 18 + (2, 0, 0, 1, 0, 3, 0, 0, 5, 1, 0, 0)
     world.traffic.counts = {
         "churn": ModelTraffic(48_211, 12, sum(minutes), 1800, minutes, 2.31, 7.94),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ class _Line:
             self._writer.close()
         self._reader = self._writer = None
 
+    async def closed(self) -> None:
+        """Close the connection, and return when it is."""
+        writer = self._writer
+        self.close()
+        if writer is not None:
+            with suppress(OSError):
+                await writer.wait_closed()
+
     async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return the connection, waiting a moment for a host that is being started again."""
         deadline = asyncio.get_running_loop().time() + _RECONNECT_S
@@ -115,7 +124,7 @@ class HostedVersion:
         except NotLoaded:
             await self.load()
         finally:
-            beside.close()
+            await beside.closed()
 
     async def unload(self) -> None:
         """Let the version go. Never raises: a host that is gone holds nothing."""
@@ -125,7 +134,7 @@ class HostedVersion:
         except BoucleError as error:
             log.info("unload", extra={"key": self.key, "cause": str(error)})
         finally:
-            self._line.close()
+            await self._line.closed()
 
 
 def checked(answers: Columns, n_rows: int) -> Columns:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from boucle.adapters.model_process import ModelProcess
@@ -15,15 +14,13 @@ from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
 from boucle.bootstrap import wiring
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
-from boucle.core.errors import NotFound
-from boucle.core.i18n import _
+from boucle.core.i18n import _, use_language
 from boucle.core.ids import uuid7
 from boucle.core.signature import Signature
 from boucle.jobs.context import JobContext
-from boucle.jobs.job import Job
 from boucle.jobs.runner import Runner, RunnerOptions
 from boucle.jobs.schedules import Schedules
-from boucle.loop.build import build
+from boucle.loop.build import build, end_failed_build
 from boucle.loop.world import BuildWorld
 from boucle.packaging.ports import Ask, Cannot
 from boucle.registry.registry import Registry
@@ -58,23 +55,10 @@ def build_world(settings: Settings, registry: Registry) -> BuildWorld:
     )
 
 
-def failure_teller(registry: Registry) -> Callable[[Job, str], None]:
-    """Return what marks a version failed when its build job failed for good."""
-
-    def tell(job: Job, error: str) -> None:
-        if job.kind != "build":
-            return
-        try:
-            registry.mark_failed(job.args["name"], job.args["number"], error or _("its build was cancelled"))
-        except NotFound:
-            return
-
-    return tell
-
-
 def main() -> None:
     """Run jobs until SIGTERM."""
     settings = load()
+    use_language(settings.language)  # checks are written by builds
     home = home_of(settings)
     write_logs(home.logs, "worker", settings.log_level)
     engine = wiring.database(home)
@@ -97,7 +81,7 @@ def main() -> None:
             slots=settings.job_slots,
         ),
         schedules=Schedules(SqlScheduleStore(engine)),
-        on_failed=failure_teller(registry),
+        on_failed=lambda job, error: end_failed_build(job, error, registry),
     )
     runner.run(stop.is_set)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from boucle.client.client import Client
 from boucle.client.encode import csv_bodies
+from boucle.client.paths import missing_file
 from boucle.core.answer import Answer
 from boucle.core.errors import BoucleError, InvalidRequest, NotFound
 from boucle.core.i18n import _
@@ -30,7 +31,7 @@ def load_model(spec: str) -> Any:
             "unusual-model", _("{spec} names no model. Expected one of: {models}").format(spec=spec, models=MODELS)
         )
     if ":" not in spec and not path.is_file():
-        raise NotFound(_("file"), spec)
+        raise missing_file(path)
     try:
         return path if path.suffix == ".onnx" else reader(path) if reader else _object(spec)
     except BoucleError:
@@ -43,7 +44,7 @@ def load_model(spec: str) -> Any:
 def read_example(path: Path, dates: Sequence[str] = ()) -> Any:
     """Return the table in a CSV, Parquet or JSON file, with pandas, else with polars. ``dates`` are parsed as such."""
     if not path.is_file():
-        raise NotFound(_("file"), str(path))
+        raise missing_file(path)
     kinds = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
     kind = kinds.get(path.suffix)
     if kind is None:
@@ -106,7 +107,7 @@ def _object(spec: str) -> Any:
     path = Path(where).expanduser()
     if path.suffix == ".py":
         if not path.is_file():
-            raise NotFound(_("file"), where)
+            raise missing_file(path)
         sys.path.insert(0, str(path.resolve().parent))
         where = path.stem
     else:
@@ -147,7 +148,7 @@ def _polars_table(path: Path, kind: str, dates: Sequence[str]) -> Any:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise NotFound(_("file"), str(path))
+        raise missing_file(path)
     return path.read_text(encoding="utf-8-sig")
 
 

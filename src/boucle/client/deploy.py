@@ -63,7 +63,7 @@ def deploy(
         description,
         client.settings.author,
     )
-    with showing(_("Deploying {name} to {url}").format(name=name, url=client.url)) as view:
+    with showing(_("Deploying {name}").format(name=name)) as view:
         return submit(client, request, view)
 
 
@@ -74,7 +74,8 @@ def submit(client: Client, request: Request, view: View) -> Deployment:
     view.stage(_("Sending to {url}").format(url=client.url))
     client.upload(offer.blobs, view.uploading)
     version = client.register(request.name, offer.manifest)
-    view.stage(_("Building version {version}").format(version=version.number))
+    stage = _("Building version {version}") if version.state == "building" else _("Version {version} is there already")
+    view.stage(stage.format(version=version.number))
     version = client.follow(version, view.check)
     if version.state == "failed":
         raise Refused(version.name, version.number, version.checks)

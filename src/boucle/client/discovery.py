@@ -31,12 +31,12 @@ class Address:
 def find_address(settings: Settings, url: Optional[str] = None, token: Optional[str] = None) -> Address:
     """Return the address and the token.
 
-    Address: as given, else BOUCLE_URL, else what the running platform of the home wrote, else port 8000 here.
+    Address: as given, else BOUCLE_URL, else what the running platform of the home wrote, else the port set, here.
     Token: as given, else BOUCLE_TOKEN, else the one in the home; that one is never sent to another machine.
     """
     named = url or settings.url
     home = Path(settings.home)
-    found = named or _platform(home).get("url") or f"http://127.0.0.1:{settings.port or 8000}"
+    found = named or _platform(home).get("url") or f"http://127.0.0.1:{settings.port}"
     secret = token or settings.token or (_home_token(home) if is_loopback(found) or not named else "")
     return Address(str(found), secret, is_local_default=not named)
 

@@ -48,6 +48,11 @@ def _document(response: httpx.Response) -> dict[str, Any]:
         problem = None
     if isinstance(problem, dict) and (problem.get("detail") or problem.get("title")):
         return problem
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        text = _(
+            "The platform at {url} wants a token. Set BOUCLE_TOKEN, or BOUCLE_HOME to the home of the platform there."
+        )
+        return {"detail": text.format(url=response.url.copy_with(path="/"))}
     text = " ".join(response.text.split())[:200] or response.reason_phrase
     told = _("{url} answered {status}: {text}").format(url=response.url, status=response.status_code, text=text)
     return {"detail": told}
@@ -63,9 +68,7 @@ def _worded(cls: type[E], detail: str, **attributes: Any) -> E:
 
 def _invalid_rows(_code: str, detail: str, problem: Mapping[str, Any]) -> BoucleError:
     rows = tuple(_row_problem(item) for item in problem.get("errors") or () if isinstance(item, dict))
-    lines = [f"- {row.detail}" for row in rows[:5]]
-    text = "\n".join([detail, *lines]) if lines and lines[0][2:] not in detail else detail
-    return _worded(InvalidRows, text, problems=rows, total=int(problem.get("total", len(rows))))
+    return _worded(InvalidRows, detail, problems=rows, total=int(problem.get("total", len(rows))))
 
 
 def _row_problem(item: Mapping[str, Any]) -> RowProblem:

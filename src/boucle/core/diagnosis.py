@@ -86,7 +86,7 @@ def _dates(failure: Failure, inputs: Sequence[Input]) -> Optional[Diagnosis]:
     names = [item.name for item in inputs if item.kind == "datetime"]
     if not names:
         return None
-    transformer = "FunctionTransformer(lambda X: X.apply(lambda c: c.dt.year * 366 + c.dt.dayofyear))"
+    transformer = "FunctionTransformer(lambda X: X.apply(lambda c: c.dt.year * 366 + c.dt.day_of_year))"
     return Diagnosis(
         _("{model} takes numbers only, but the rows hold dates in {columns}.").format(
             model=failure.short_class, columns=_listed(names)

@@ -20,9 +20,8 @@ class Input:
 
     The words are ``str(dtype)``, with these exceptions. numpy: ``str`` for any width of text. pandas: ``str`` or
     ``string`` (missing is NaN or NA) however stored, ``string[pyarrow-arrow]`` for an ArrowDtype of strings.
-    polars: ``Enum``, ``Datetime[us]``, ``Datetime[us, UTC]``. pyarrow: ``dictionary`` (text, int32 indices).
-    Records: Python's ``int float str bool datetime`` (naive, in UTC). A column of dtype ``object`` holds Python
-    values of its ``kind``.
+    polars: ``Enum``, ``Datetime[us]``, ``Datetime[us, UTC]``. Records: Python's ``int float str bool datetime``
+    (naive, in UTC). A column of dtype ``object`` holds Python values of its ``kind``.
     """
 
     name: str

@@ -120,7 +120,5 @@ def _cure(error: BoucleError) -> str:
     if isinstance(error, EnvironmentFailed):
         return _("Name exact versions that the server can install with requirements=[...], then deploy again.")
     if isinstance(error, (ModelFailed, TooSlow, Unavailable)):
-        return _(
-            "Call the model on the example in a fresh kernel: there it raises, hangs or dies as well. Then cure it."
-        )
+        return _("Call the model on the example in a fresh kernel: there it raises, hangs or dies too. Then cure it.")
     return ""

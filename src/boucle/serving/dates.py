@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 NOT_A_TIME = -(2**63)
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _FIRST, _LAST = (
-    (datetime(year, month, day, tzinfo=UTC) - _EPOCH) // _MICROSECOND for year, month, day in ((1, 1, 1), (9999, 12, 31))
+    (datetime(year, month, day, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+    for year, month, day in ((1, 1, 1), (9999, 12, 31))
 )
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

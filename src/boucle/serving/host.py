@@ -39,7 +39,7 @@ class ModelHost:
         self._options = options
         self._grace_s = grace_s
         self._holders: dict[str, set[Connection]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._ops: dict[str, Callable[[dict[str, Any], Columns, Connection], Awaitable[Frame]]] = {
             "load": self._load,
             "predict": self._predict,
@@ -59,9 +59,10 @@ class ModelHost:
             await self.close()
 
     async def close(self) -> None:
-        """End every process after the calls under way."""
-        for task in list(self._tasks):
+        """End every connection, and every process after the calls under way."""
+        for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(slot.close() for slot in self.slots.values()), return_exceptions=True)
         self.slots.clear()
 
@@ -80,6 +81,7 @@ class ModelHost:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = object()
+        self._keep(asyncio.current_task())
         try:
             while True:
                 header, columns = await read_frame(reader)
@@ -150,7 +152,7 @@ class ModelHost:
             if connection in holders:
                 holders.discard(connection)
                 if not holders:
-                    self._spawn(self._dropped_later(key))
+                    self._keep(asyncio.get_running_loop().create_task(self._dropped_later(key)))
 
     async def _dropped_later(self, key: str) -> None:
         await asyncio.sleep(self._grace_s)
@@ -165,10 +167,11 @@ class ModelHost:
             self._holders.pop(key, None)
         await slot.close()
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _keep(self, task: asyncio.Task[Any] | None) -> None:
+        """Hold a task until it is done, so that closing can end it."""
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
 
 def _listener(path: Path) -> socket.socket:

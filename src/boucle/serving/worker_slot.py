@@ -60,6 +60,8 @@ class WorkerSlot:
         self._world = world
         self._options = options
         self._process: WorkerProcess | None = None
+        self._started: WorkerProcess | None = None
+        self._is_closed = False
         self._loading: asyncio.Task[None] | None = None
         self._due_at = 0.0
         self._calls = 0
@@ -95,15 +97,16 @@ class WorkerSlot:
             await self._call({"op": "ping"}, {}, _PING_S)
 
     async def close(self) -> None:
-        """End the process after the calls under way."""
+        """End the process after the calls under way; one that is being started is ended at once."""
+        self._is_closed = True
         if self._loading is not None:
             self._loading.cancel()
         while self._calls:
             self._is_idle.clear()
             await self._is_idle.wait()
-        process, self._process = self._process, None
-        if process is not None:
-            await asyncio.to_thread(process.close)
+        self._process = None
+        if self._started is not None:
+            await asyncio.to_thread(self._started.close)
         self._thread.shutdown(wait=False)
 
     async def _call(self, header: dict[str, Any], columns: Columns, timeout_s: float) -> tuple[dict[str, Any], Columns]:
@@ -163,13 +166,13 @@ class WorkerSlot:
         await asyncio.sleep(max(0.0, self._due_at - time.monotonic()))
         start = time.monotonic()
         try:
-            self._process = await self._in_thread(self._started)
+            self._process = await self._in_thread(self._start)
         except BoucleError:
             self._note_death()
             raise
         log.info("model loaded", extra={"key": self.key, "seconds": round(time.monotonic() - start, 3)})
 
-    def _started(self) -> WorkerProcess:
+    def _start(self) -> WorkerProcess:
         """Make the environment, start the process, load the model, have it answer its example row."""
         version, world = self.version, self._world
         if version.lock is None or version.interpreter is None:
@@ -179,6 +182,9 @@ class WorkerSlot:
         process = world.start_worker(python, self._options.logs / f"{self.key.replace('/', '-')}.log")
         try:
             process.start()
+            self._started = process
+            if self._is_closed:  # while the environment was made; had it been later, close() would end the process
+                raise Unavailable(_("The version was let go."))
             process.call(load_header(version, world.artifacts.local_path), {}, self._options.load_timeout_s)
             example = RowPlan(version.schema, Limits()).example()
             if example is not None:

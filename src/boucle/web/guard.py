@@ -12,7 +12,7 @@ import secrets
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from boucle.core.errors import NotAllowed
 from boucle.core.i18n import current_language, speaking
@@ -46,7 +46,7 @@ class Guard:
     async def _guarded(self, request: Request, send: Send) -> None:
         has_started = False
 
-        async def watched(message: dict[str, object]) -> None:
+        async def watched(message: Message) -> None:
             nonlocal has_started
             has_started = True
             await send(message)

@@ -49,7 +49,7 @@ class ControlPlane:
 
 def plane_of(request: Request) -> ControlPlane:
     """Return the control plane that the application of a request serves."""
-    return cast(ControlPlane, request.app.state.plane)
+    return cast("ControlPlane", request.app.state.plane)
 
 
 Plane = Annotated[ControlPlane, Depends(plane_of)]

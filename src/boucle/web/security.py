@@ -165,7 +165,11 @@ def _basic_password(credentials: str) -> bytes | None:
 
 def _refusal(is_page: bool, has_tried: bool) -> str:
     if is_page:
-        return _("Sign in with any user name and the platform's token as password; it is in the file `token` of its home.")
+        return _(
+            "Sign in with any user name and the platform's token as password; it is in the file `token` of its home."
+        )
     if has_tried:
         return _("The token is wrong. The right one is in the file `token` of the platform's home (BOUCLE_HOME).")
-    return _("A token is needed: Authorization: Bearer …. It is in the file `token` of the platform's home (BOUCLE_HOME).")
+    return _(
+        "A token is needed: Authorization: Bearer …. It is in the file `token` of the platform's home (BOUCLE_HOME)."
+    )

@@ -11,6 +11,7 @@ from boucle_worker.feeds.cells import Input, column_of, fits, missing_mask
 from boucle_worker.frames import Column, Columns
 
 Maker = Callable[[Column], Any]
+_DICTIONARY = re.compile(r"dictionary<values=(\w+), indices=(\w+),")
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]\Z")
 
 
@@ -50,13 +51,16 @@ def _array(column: Column) -> Any:
 
 def _dictionary_maker(item: Input) -> Maker:
     categories = item.get("categories")
+    told = _DICTIONARY.match(item["dtype"])
+    value_type, index_type = (pa.type_for_alias(name) for name in (told.groups() if told else ("string", "int32")))
 
     def make(column: Column) -> Any:
         if not categories:
             return _array(column).dictionary_encode()
         codes = {category: code for code, category in enumerate(categories)}
-        indices = pa.array([codes.get(text) for text in column.values], type=pa.int32())
-        return pa.DictionaryArray.from_arrays(indices, pa.array(categories), ordered=bool(item.get("ordered")))
+        indices = pa.array([codes.get(text) for text in column.values], type=index_type)
+        values = pa.array(categories, type=value_type)
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=bool(item.get("ordered")))
 
     return make
 

@@ -93,9 +93,9 @@ def _predictions(model: Any, native: Any, n_rows: int) -> Column:
     except WorkerError:
         raise InvalidRequest(
             "unusual-model",
-            _(
-                "A {type} has no predict method. Deploy an object with predict(rows), a function, or an ONNX file."
-            ).format(type=type(model).__name__),
+            _("{type} has no predict method. Deploy an object with predict(rows), a function, or an ONNX file.").format(
+                type=type(model).__name__
+            ),
         ) from None
     answers = predict(native)
     shape = np.shape(answers)

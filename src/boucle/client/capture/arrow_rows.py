@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import narwhals as nw
 import numpy as np
@@ -61,14 +61,13 @@ def _categories(name: str, series: Any, mask: Any) -> Read:
     return Read(column, Input(name, "text", _word(series), "none", _choices(series), _is_ordered(series)))
 
 
-def _choices(series: Any) -> tuple[str, ...]:
+def _choices(series: Any) -> Optional[tuple[str, ...]]:
+    """Return the fixed categories of an Enum or a dictionary; polars' Categorical has none of its own."""
     native = series.to_native()
     if _is_pyarrow(native):
         chunks = native.unify_dictionaries().chunks
         return tuple(chunks[0].dictionary.to_pylist()) if chunks else ()
-    if isinstance(series.dtype, nw.Enum):
-        return tuple(series.dtype.categories)
-    return tuple(series.cat.get_categories().to_list())
+    return tuple(native.dtype.categories) if isinstance(series.dtype, nw.Enum) else None
 
 
 def _is_ordered(series: Any) -> bool:
@@ -98,7 +97,7 @@ def _word(series: Any) -> str:
     """Return the dtype as its library spells it; see ``boucle.core.signature.Input``."""
     native, dtype = series.to_native(), series.dtype
     if _is_pyarrow(native):
-        return "dictionary" if isinstance(dtype, _CATEGORIES) else str(native.type)
+        return str(native.type)
     if type(native).__module__.startswith("pandas"):
         return "string[pyarrow-arrow]" if isinstance(dtype, nw.String) else str(native.dtype)
     if isinstance(dtype, nw.Datetime):

@@ -9,7 +9,8 @@ import numpy as np
 
 from boucle.client.capture.answers import sample_positions
 from boucle.client.capture.rows import Rows, read_values
-from boucle.core.errors import InvalidRequest, NotFound
+from boucle.client.paths import missing_file
+from boucle.core.errors import InvalidRequest
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Task
 from boucle.core.table import Table
@@ -43,7 +44,7 @@ def _read(path: Path) -> bytes:
             ),
         )
     if not path.is_file():
-        raise NotFound(_("file"), str(path))
+        raise missing_file(path)
     return path.read_bytes()
 
 

@@ -84,6 +84,8 @@ def _categorical_input(name: str, kind: str, series: Any) -> Input:
 def _arrow(name: str, series: Any, strict: bool) -> Read:
     import narwhals as nw
 
+    if str(series.dtype).startswith("dictionary"):
+        raise unusual(name, str(series.dtype), f'X["{name}"] = X["{name}"].astype("category")')
     from boucle.client.capture.arrow_rows import read_series as read_arrow_series
 
     read = read_arrow_series(name, nw.from_native(series, series_only=True), strict)

@@ -65,9 +65,7 @@ def show_history(name: Name, plane: Plane) -> JSONResponse:
     return JSONResponse({"history": to_json(plane.registry.history(name))})
 
 
-@router.get(
-    "/models/{name}/versions/{number}", summary=N_("Show a version"), responses={200: {"model": Version}}
-)
+@router.get("/models/{name}/versions/{number}", summary=N_("Show a version"), responses={200: {"model": Version}})
 def show_version(name: Name, number: Number, plane: Plane) -> JSONResponse:
     """The manifest, the checks of its build, and what the build found."""
     return JSONResponse(to_json(plane.registry.version(name, number)))

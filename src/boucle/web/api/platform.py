@@ -16,9 +16,9 @@ from boucle.web.security import PublicRoute, TokenRoute
 
 router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["platform"])
 health = APIRouter(route_class=PublicRoute, tags=["health"])
-Kind = Annotated[str | None, Query(max_length=64, description="Kind of the jobs", examples=["build"])]
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
-JobId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z_-]+$", description="Identifier of the job")]
+Kind = Annotated[str | None, Query(max_length=64, description=N_("Kind of the jobs"), examples=["build"])]
+Limit = Annotated[int, Query(ge=1, le=1000, description=N_("How many at most"))]
+JobId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z_-]+$", description=N_("Identifier of the job"))]
 
 
 @router.get("/platform", summary=N_("Show what runs here"))
@@ -56,6 +56,6 @@ def readyz(plane: Plane) -> JSONResponse:
     """200 when the registry answers, else 503."""
     try:
         plane.registry.route_table()
-    except Exception as error:  # noqa: BLE001  # whatever the database raises, the answer is the same
+    except Exception as error:  # whatever the database raises, the answer is the same
         raise Unavailable(_("The registry does not answer. See the log of the control plane.")) from error
     return JSONResponse({"status": "ready"})

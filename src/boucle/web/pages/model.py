@@ -148,16 +148,19 @@ def _answer(request: Request, shown: Shown, tried: Tried | None = None) -> Respo
         "schema_rows": schema.columns[:MAX_SCHEMA_ROWS],
         "traffic_bars": bars(shown.traffic.per_minute) if shown.traffic else (),
         "is_live": shown.is_building,
-        "twin": f"/models/{shown.model.name}" + (f"/versions/{shown.version.number}" if shown.is_chosen else "") + ".json",
+        "twin": f"/models/{shown.model.name}"
+        + (f"/versions/{shown.version.number}" if shown.is_chosen else "")
+        + ".json",
     }
     return page(request, "model.html", values, 200 if outcome is None else _status(outcome))
 
 
 def _snippets(request: Request, shown: Shown) -> list[Snippet]:
     row = shown.version.manifest.schema.example_row()
-    example = Example(shown.model.name, shown.address, row, needs_token=plane_of(request).is_open_to_network)
-    made = snippets(example)
-    return [snippet for snippet in made if snippet.key != "sdk" or shown.alias in (CHAMPION, None)]
+    example = Example(
+        shown.model.name, shown.address, row, shown.alias or CHAMPION, plane_of(request).is_open_to_network
+    )
+    return snippets(example)
 
 
 def _status(outcome: trying.Outcome) -> int:

@@ -79,17 +79,17 @@ def _operations(document: dict[str, Any], tag: str, base: str) -> list[Operation
 
 def _operation(document: dict[str, Any], path: str, method: str, base: str) -> Operation:
     told = document["paths"][path][method]
-    content = told.get("requestBody", {}).get("content", {})
-    kind, media = next(iter(content.items()), ("", {}))
+    content: dict[str, dict[str, Any]] = told.get("requestBody", {}).get("content", {})
+    kind = next(iter(content), "")
     return Operation(
         method.upper(),
         path,
         f"{method}-{path.strip('/').replace('/', '-').replace('{', '').replace('}', '')}",
         _(told["summary"]),
-        _(told.get("description", "")).replace("``", "`"),
+        told.get("description", "").replace("``", "`"),
         [{**item, "type": _type(document, item["schema"])} for item in told.get("parameters", ())],
         kind,
-        _fields(document, media.get("schema", {}), 0, MAX_DEPTH),
+        _fields(document, content[kind].get("schema", {}), 0, MAX_DEPTH) if kind else [],
         [
             (status, _(answer["description"]), _answer_type(answer))
             for status, answer in told["responses"].items()

@@ -23,6 +23,7 @@ class Example:
     name: str
     address: str
     row: dict[str, Any]
+    alias: str = "champion"
     needs_token: bool = False
 
 
@@ -126,11 +127,11 @@ def _ascii(text: str) -> str:
 
 
 def _r_name(name: str) -> str:
-    if name.isidentifier() and name.isascii() and not name.startswith("_") and name not in _R_WORDS:
+    if name.isidentifier() and name.isascii() and not name.startswith(("_", "NA")) and name not in _R_WORDS:
         return name
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 _R_WORDS = frozenset(
-    "if else repeat while function for next break TRUE FALSE NULL Inf NaN NA NA_integer_ NA_real_ NA_character_ in".split()
+    ["if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN"]
 )

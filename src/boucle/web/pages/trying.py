@@ -17,13 +17,14 @@ from typing import Any
 
 import httpx
 
-from boucle.core.i18n import _
+from boucle.core.i18n import _, current_language
 from boucle.core.schema import ColumnSchema, Schema
 
 MAX_FIELDS, MAX_ANSWER_BYTES, TIMEOUT_S = 80, 1024 * 1024, 15.0
 WHOLE_ROW = "row"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
+_UNZONED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?\Z")
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -53,36 +54,26 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """The answer to the one row: ``interval`` is (low, high) or empty; ``probabilities`` has the likeliest first."""
+
+    prediction: Any
+    interval: tuple[float, ...] = ()
+    probabilities: tuple[tuple[Any, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What the gateway said: an answer, or a problem with its errors by column (the rest in ``problem``)."""
+    """What the gateway said: an answer, or a problem: its words, and its errors by column."""
 
     status: int
-    body: dict[str, Any]
+    answered: Answered | None = None
+    title: str = ""
+    detail: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
     version: str = ""
     elapsed_ms: float = 0.0
-    errors: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_answer(self) -> bool:
-        """True when there is a prediction to show."""
-        return self.status == 200 and bool(self.body.get("predictions"))
-
-    @property
-    def prediction(self) -> Any:
-        """The prediction of the row."""
-        return self.body["predictions"][0]
-
-    @property
-    def interval(self) -> tuple[Any, ...]:
-        """Low and high, or nothing."""
-        return tuple((self.body.get("intervals") or [()])[0] or ())
-
-    @property
-    def probabilities(self) -> list[tuple[Any, float]]:
-        """Classes with their probabilities, the likeliest first."""
-        rows = self.body.get("probabilities") or [[]]
-        pairs = list(zip(self.body.get("classes") or [], rows[0] or [], strict=False))
-        return sorted(pairs, key=lambda pair: -pair[1])
+    body: Any = None
 
 
 def fields(schema: Schema, typed: Mapping[str, str] | None = None) -> list[Field]:
@@ -114,20 +105,27 @@ def row_of(schema: Schema, typed: Mapping[str, str]) -> Any:
 
 def ask(address: str, token: str, row: Any) -> Outcome:
     """Send one row to the gateway and return what it said. Never raises for what the gateway does."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {**_JSON, "Accept-Language": current_language()}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     started = time.perf_counter()
     try:
         with (
             httpx.Client(trust_env=False, timeout=TIMEOUT_S, verify=_trust(address)) as client,
-            client.stream("POST", address, content=json.dumps([row]), headers={**_JSON, **headers}) as answer,
+            client.stream("POST", address, content=json.dumps([row]), headers=headers) as answer,
         ):
             body = _bounded(answer)
             return _outcome(answer, body, 1000 * (time.perf_counter() - started))
-    except (httpx.HTTPError, ValueError) as error:
-        detail = _("The gateway at {address} gave no answer ({kind}). Is it running? See: boucle status").format(
-            address=address, kind=type(error).__name__
-        )
-        return Outcome(503, {"title": _("Not available right now"), "detail": detail})
+    except httpx.HTTPError as error:
+        detail = _("The gateway at {address} gave no answer ({kind}). Is it running? See: boucle status")
+        return _failure(503, detail.format(address=address, kind=type(error).__name__))
+    except (ValueError, LookupError, TypeError) as error:
+        detail = _("The gateway at {address} gave an answer that cannot be understood ({kind}).")
+        return _failure(502, detail.format(address=address, kind=type(error).__name__))
+
+
+def _failure(status: int, detail: str) -> Outcome:
+    return Outcome(status, title=_("Not available right now"), detail=detail)
 
 
 def _trust(address: str) -> bool | ssl.SSLContext:
@@ -136,14 +134,31 @@ def _trust(address: str) -> bool | ssl.SSLContext:
 
 
 def _outcome(answer: httpx.Response, body: Any, elapsed_ms: float) -> Outcome:
-    if not isinstance(body, dict):
-        raise ValueError("an answer is an object")
-    errors = {
-        str(item["column"]): str(item.get("detail", ""))
-        for item in body.get("errors") or []
-        if isinstance(item, dict) and item.get("column")
-    }
-    return Outcome(answer.status_code, body, answer.headers.get("X-Boucle-Version", ""), elapsed_ms, errors)
+    """Return what an answer means. Raises ValueError, LookupError or TypeError when it is not one of ours."""
+    if answer.status_code == 200:
+        version = answer.headers.get("X-Boucle-Version", "")
+        return Outcome(200, _answered(body), version=version, elapsed_ms=elapsed_ms, body=body)
+    if answer.status_code < 400:
+        raise ValueError(f"status {answer.status_code}")
+    title, detail = (str(body.get(name) or "")[:2000] for name in ("title", "detail"))
+    return Outcome(answer.status_code, title=title or _("No answer"), detail=detail, errors=_errors(body))
+
+
+def _answered(body: Any) -> Answered:
+    intervals, rows = body.get("intervals"), body.get("probabilities")
+    low_high = tuple(float(bound) for bound in intervals[0]) if intervals else ()
+    shares = [float(share) for share in rows[0]] if rows else []
+    pairs = zip(body["classes"], shares, strict=True) if shares else ()
+    if len(low_high) not in (0, 2):
+        raise ValueError("an interval has two ends")
+    likeliest_first = tuple(sorted(pairs, key=lambda pair: -pair[1]))
+    return Answered(list(body["predictions"])[0], low_high, likeliest_first)  # noqa: RUF015  # empty: LookupError
+
+
+def _errors(body: Any) -> dict[str, str]:
+    told = body.get("errors")
+    items = [item for item in told if isinstance(item, dict)] if isinstance(told, list) else []
+    return {str(item["column"]): str(item.get("detail", ""))[:500] for item in items if item.get("column")}
 
 
 def _bounded(answer: httpx.Response) -> Any:
@@ -184,14 +199,14 @@ def _meant(column: ColumnSchema, text: str) -> Any:
     if column.type == "bool":
         return {"true": True, "false": False}.get(text, text)
     if column.type == "datetime":
-        return text if text[-1] in "Zz" or "+" in text else text + "Z"
+        return text + "Z" if _UNZONED.match(text) else text
     if column.type in ("int", "float"):
         return _number(column.type, text)
     return text
 
 
 def _number(kind: str, text: str) -> Any:
-    if kind == "int" and _INTEGER.match(text):
-        return int(text)
+    if kind == "int":
+        return int(text) if _INTEGER.match(text) else text
     value = float(text) if _NUMBER.match(text) else math.inf
     return value if math.isfinite(value) else text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from boucle.core.i18n import _, current_language, ngettext
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_S, _HOUR_S, _DAY_S, _MONTH_S, _YEAR_S = 60, 3600, 86_400, 2_629_746, 31_556_952
 NARROW_SPACE = "\u202f"
 
