@@ -8,6 +8,7 @@ import numpy as np
 
 from boucle_worker.errors import WorkerError
 from boucle_worker.frames import Column, Columns
+from boucle_worker.once import both
 
 
 def predictor(model: Any) -> Callable[[Any], Any]:
@@ -38,12 +39,15 @@ def answer(model: Any, rows: Any, n_rows: int, signature: Dict[str, Any]) -> Col
 
     Raises WorkerError (``predict``) when the shapes or the kind of what came back are not those of the signature.
     """
-    predictions = _flat(predictor(model)(rows), n_rows)
-    columns = {"prediction": as_column(predictions, signature["prediction_kind"])}
-    if signature.get("probabilities"):
-        width = len(signature["classes"]) if signature.get("classes") else None
-        columns["probabilities"] = Column("matrix", _matrix(model.predict_proba(rows), n_rows, width))
-    return columns
+    kind = signature["prediction_kind"]
+    if not signature.get("probabilities"):
+        return {"prediction": as_column(_flat(predictor(model)(rows), n_rows), kind)}
+    predictions, probabilities = both(model, rows)
+    width = len(signature["classes"]) if signature.get("classes") else None
+    return {
+        "prediction": as_column(_flat(predictions, n_rows), kind),
+        "probabilities": Column("matrix", _matrix(probabilities, n_rows, width)),
+    }
 
 
 def as_column(values: Any, kind: str) -> Column:

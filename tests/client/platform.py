@@ -173,7 +173,7 @@ class Quiet(BaseHTTPRequestHandler):
 class _Gateway(Quiet):
     platform: Platform
 
-    def do_GET(self) -> None:  # noqa: N802  # http.server's name
+    def do_GET(self) -> None:
         name = self.path.split("/")[2]
         try:
             model = self.platform.registry.model(name)
@@ -183,7 +183,7 @@ class _Gateway(Quiet):
         ready = [v.number for v in self.platform.registry.versions(name) if v.state == "ready"]
         self.answer(200, {"name": name, "aliases": model.aliases, "loaded": ready})
 
-    def do_POST(self) -> None:  # noqa: N802  # http.server's name
+    def do_POST(self) -> None:
         where = urlsplit(self.path)
         alias = parse_qs(where.query).get("alias", ["champion"])[0]
         body = self.rfile.read(int(self.headers["Content-Length"]))

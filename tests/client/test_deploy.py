@@ -23,7 +23,12 @@ def fitted() -> DummyClassifier:
 
 def test_a_deploy_returns_once_the_version_answers(platform: Platform) -> None:
     deployment = boucle.deploy(fitted(), "churn", example=ROWS, target="left", metrics={"auc": 0.9}, tags={"team": "a"})
-    assert (deployment.name, deployment.version, deployment.state, deployment.runtime) == ("churn", 1, "ready", "python")
+    assert (deployment.name, deployment.version, deployment.state, deployment.runtime) == (
+        "churn",
+        1,
+        "ready",
+        "python",
+    )
     assert deployment.url == f"{platform.gateway_url}/models/churn/invocations"
     assert [check.name for check in deployment.checks] == [check.name for check in PASSING]
     assert deployment.aliases == ("champion",)

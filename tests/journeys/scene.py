@@ -73,12 +73,12 @@ def shop(n_rows: int, seed: int) -> pd.DataFrame:
         {
             "age": random.integers(18, 90, n_rows).astype(float),
             "visits": random.integers(0, 40, n_rows),
-            "city": random.choice(["Lyon", "Paris", "Lille", None], n_rows, p=[0.4, 0.3, 0.2, 0.1]),
+            "city": random.choice(["Lyon", "Paris", "Lille", "?"], n_rows, p=[0.4, 0.3, 0.2, 0.1]),
             "since": pd.Timestamp("2015-01-01") + pd.to_timedelta(random.integers(0, 3000, n_rows), unit="D"),
             "member": random.random(n_rows) < 0.5,
         }
     )
-    rows["city"] = rows["city"].astype(object).where(rows["city"].notna(), np.nan)
+    rows["city"] = rows["city"].astype(object).where(rows["city"] != "?", np.nan)
     rows.loc[random.random(n_rows) < 0.1, "age"] = np.nan
     rows.loc[random.random(n_rows) < 0.05, "since"] = pd.NaT
     rows["left"] = (rows["age"].fillna(50) + rows["visits"] - 20 * rows["member"] + random.normal(0, 10, n_rows)) > 50
@@ -89,7 +89,7 @@ def shop_pipeline(rows: pd.DataFrame) -> Any:
     """Return a fitted pipeline whose transformer lives in a file beside."""
     sys.path.insert(0, str(BESIDE))
     try:
-        from shop_features import Age
+        from shop_features import Age  # type: ignore[import-not-found]  # found at run time, as beside a notebook
     finally:
         sys.path.remove(str(BESIDE))
     from sklearn.compose import make_column_transformer

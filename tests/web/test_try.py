@@ -189,7 +189,7 @@ def test_a_version_that_cannot_be_tried_is_no_error_of_ours(
     [
         ("int", False, "41", 41),
         ("int", False, "-7", -7),
-        ("int", False, "4.5", "4.5"),
+        ("int", False, "4.5", 4.5),
         ("int", False, "1_000", "1_000"),
         ("int", False, "9" * 30, "9" * 30),
         ("int", True, "", None),

@@ -38,6 +38,11 @@ class _Line:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """True while there is a connection, as far as we know."""
+        return self._writer is not None
+
     async def exchange(self, header: dict[str, Any], columns: Columns, timeout_s: float) -> Columns:
         """Send a frame, return the columns of the answer. Raises the error that it tells, or _Lost."""
         try:
@@ -130,7 +135,8 @@ class HostedVersion:
         """Let the version go. Never raises: a host that is gone holds nothing."""
         try:
             async with self._turn:
-                await self._line.exchange({"op": "unload", "key": self.key}, {}, 2 * _SLACK_S)
+                if self._line.is_open:  # else the host lets the version go by itself
+                    await self._line.exchange({"op": "unload", "key": self.key}, {}, 2 * _SLACK_S)
         except BoucleError as error:
             log.info("unload", extra={"key": self.key, "cause": str(error)})
         finally:

@@ -7,13 +7,14 @@ Answers have the shape that a model's worker gives: ``prediction`` and, when the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from boucle.core.errors import ModelFailed, Unavailable, shown
+from boucle.adapters.onnx_answers import OnnxAnswers
+from boucle.core.errors import ModelFailed, Unavailable
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Column, missing_mask
@@ -21,7 +22,6 @@ from boucle_worker.frames import Columns
 
 Fill = Callable[[Columns], Any]
 _ERRORS_ONLY = 3
-_KINDS = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "text", "O": "text", "T": "text"}
 
 
 class OnnxGraph:
@@ -33,6 +33,7 @@ class OnnxGraph:
         self._session: Any = None
         self._fills: list[tuple[str, Fill]] = []
         self._running: Any = ort.RunOptions()
+        self._answers = OnnxAnswers(signature)
 
     def load(self) -> None:
         """Make the session. Raises ModelFailed when the file cannot be run or keeps data outside itself."""
@@ -60,7 +61,7 @@ class OnnxGraph:
             outputs = self._session.run(None, feeds, self._running)
         except Exception as error:
             raise ModelFailed(_("The ONNX graph failed: {cause}").format(cause=last_line(error))) from error
-        return answers(outputs, self._signature)
+        return self._answers.read(outputs)
 
     def stop(self) -> None:
         """End the runs under way; they raise ModelFailed, and later ones run as before."""
@@ -72,67 +73,6 @@ def last_line(error: BaseException) -> str:
     """Return the last line of an error's text, at most 300 characters."""
     lines = str(error).strip().splitlines()
     return lines[-1][:300] if lines else type(error).__name__
-
-
-def answers(outputs: Sequence[Any], signature: Signature) -> Columns:
-    """Return the answer columns of what a graph put out.
-
-    The first output of one value a row is the prediction; a float output of two or more columns, or a sequence of
-    maps (skl2onnx's zipmap), the probabilities. Without the former, the most probable class is the prediction.
-    """
-    arrays = [_matrix_of_maps(output, signature.classes) if isinstance(output, list) else output for output in outputs]
-    single = next((array.reshape(-1) for array in arrays if array.ndim == 1 or array.shape[1:] == (1,)), None)
-    matrix = next((a for a in arrays if a.ndim == 2 and a.shape[1] >= 2 and a.dtype.kind == "f"), None)
-    if single is None and matrix is None:
-        raise ModelFailed(
-            _("The ONNX graph gives outputs of the shapes {shapes}; expected one value a row, or one a class.").format(
-                shapes=shown([array.shape for array in arrays])
-            )
-        )
-    if single is not None and matrix is None and _is_sigmoid(single, signature):
-        matrix, single = np.column_stack([1.0 - single, single]), None
-    if matrix is None:
-        return {"prediction": _prediction(single, signature)}
-    if single is None:
-        single = matrix.argmax(axis=1)
-    probabilities = Column("matrix", np.ascontiguousarray(matrix, dtype=np.float64))
-    return {"prediction": _prediction(single, signature), "probabilities": probabilities}
-
-
-def _is_sigmoid(single: Any, signature: Signature) -> bool:
-    """True for one float a row where the signature promises two classes: the probability of the second."""
-    is_binary = signature.task == "classification" and signature.classes is not None and len(signature.classes) == 2
-    return is_binary and single.dtype.kind == "f" and bool(((single >= 0) & (single <= 1)).all())
-
-
-def _prediction(values: Any, signature: Signature) -> Column:
-    kind = _KINDS.get(values.dtype.kind)
-    if kind is None:
-        raise ModelFailed(_("The ONNX graph answers {dtype}, which is no answer.").format(dtype=values.dtype))
-    classes = signature.classes
-    if kind == "int" and classes is not None and not all(type(label) is int for label in classes):
-        return _labelled(values, classes)
-    if kind == "text":
-        return Column("text", values.astype(object))
-    return Column(kind, values.astype({"int": np.int64, "float": np.float64, "bool": np.bool_}[kind], copy=False))
-
-
-def _labelled(positions: Any, classes: Sequence[Any]) -> Column:
-    """Return the labels at positions: graphs answer with the number of a class whose label is no integer."""
-    if len(positions) and not (positions.min() >= 0 and positions.max() < len(classes)):
-        raise ModelFailed(_("The ONNX graph answers a class number beyond its {n} classes.").format(n=len(classes)))
-    is_text = any(isinstance(label, str) for label in classes)
-    labels = np.array(classes, dtype=object if is_text else None)
-    return Column(_KINDS[labels.dtype.kind], labels[positions])
-
-
-def _matrix_of_maps(maps: Sequence[Any], classes: Sequence[Any] | None) -> Any:
-    """Return a sequence of maps ``{label: probability}`` as a matrix, in the order of the classes."""
-    if not maps or not isinstance(maps[0], dict):
-        return np.array(maps)
-    keys = list(maps[0])
-    order = list(classes) if classes is not None and set(classes) == set(keys) else keys
-    return np.array([[row[key] for key in order] for row in maps], dtype=np.float64)
 
 
 def _options() -> Any:
@@ -169,28 +109,35 @@ def _fill(tensor: Tensor) -> Fill:
         shape = (-1,) if is_flat else (-1, 1)
         return lambda columns: _numbers(columns[names[0]], names[0], dtype).reshape(shape)
 
+    wide = np.dtype(np.float64) if dtype.kind == "f" else dtype
+
     def fill(columns: Columns) -> Any:
-        out = np.empty((len(columns[names[0]].values), len(names)), dtype=dtype)
+        out = np.empty((len(columns[names[0]].values), len(names)), dtype=wide)
         for i, name in enumerate(names):
-            out[:, i] = _numbers(columns[name], name, dtype)
-        return out
+            out[:, i] = _numbers(columns[name], name, wide)
+        return _narrowed(out, dtype)
 
     return fill
 
 
 def _numbers(column: Column, name: str, dtype: Any) -> Any:
-    """Return the numbers of a column, NaN where missing; beyond float32 they are infinite, as in any library."""
+    """Return the numbers of a column as a tensor holds them, NaN where missing."""
     kind, values, missing = column
     if dtype.kind == "f":
-        if missing is not None:
-            values = np.where(missing, np.nan, values)
-        if dtype.itemsize == 8:
-            return values.astype(dtype, copy=False)
-        with np.errstate(over="ignore"):
-            return values.astype(dtype)
+        return _narrowed(values if missing is None else np.where(missing, np.nan, values), dtype)
     if missing is not None or kind == "float":
         _refuse_missing(column, name)
     return values.astype(dtype, copy=False)
+
+
+def _narrowed(values: Any, dtype: Any) -> Any:
+    """Return numbers in another precision; what is beyond it becomes infinite, as in any library."""
+    if values.dtype == dtype:
+        return values
+    if dtype.itemsize == values.dtype.itemsize:
+        return values.astype(dtype)
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
 
 
 def _refuse_missing(column: Column, name: str) -> None:

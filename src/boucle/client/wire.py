@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import weakref
-import weakref
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -39,7 +38,6 @@ class Wire:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(url))
-        weakref.finalize(self, self.http.close)
         weakref.finalize(self, self.http.close)  # a notebook never closes what it does not see
 
     def get(self, path: str, **query: Any) -> Any:

@@ -30,23 +30,26 @@ class Invocations:
         self._limits = limits
         self._executor = executor
 
-    async def answer(self, endpoint: Endpoint, headers: Headers, receive: Receive, send: Send) -> None:
+    async def answer(self, endpoint: Endpoint, headers: Headers, exchange: Exchange) -> None:
         """Answer one request with one version. Raises BoucleError, or ClientGone when there is nobody to tell."""
+        receive, send, is_alone = exchange
         start = perf_counter()
         endpoint.enter()
         try:
             media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
             body = await body_of(receive, headers, self._limits)
-            rows = await self._in_time(len(body) > _LARGE_BODY, read_rows, endpoint.plan, body, media)
-            answers, first, last = await endpoint.infer(rows)
-            prediction_id = uuid7()
-            is_large = rows.n_rows > _LARGE_ROWS
-            if _wants_csv(headers, media):
-                content = await self._in_time(is_large, endpoint.encoder.to_csv, answers, first, last)
-                kind = _CSV_TYPE
+            if len(body) > _LARGE_BODY:
+                rows = await self._aside(read_rows, endpoint.plan, body, media)
             else:
-                content = await self._in_time(is_large, endpoint.encoder.to_json, answers, first, last, prediction_id)
-                kind = _JSON_TYPE
+                rows = read_rows(endpoint.plan, body, media)
+            answered = endpoint.now(rows) if is_alone() else None
+            answers, first, last = answered or await endpoint.infer(rows)
+            prediction_id = uuid7()
+            kind, write = self._writer(endpoint, headers, media, prediction_id)
+            if rows.n_rows > _LARGE_ROWS:
+                content = await self._aside(write, answers, first, last)
+            else:
+                content = write(answers, first, last)
         finally:
             endpoint.leave()
         meter = endpoint.meter
@@ -59,9 +62,13 @@ class Invocations:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
         await respond(send, 200, content, told)
 
-    async def _in_time(self, is_large: bool, work: Callable[..., T], *args: Any) -> T:
-        if not is_large:
-            return work(*args)
+    def _writer(self, endpoint: Endpoint, headers: Headers, media: str, prediction_id: str) -> tuple[Header, Write]:
+        if _wants_csv(headers, media):
+            return _CSV_TYPE, endpoint.encoder.to_csv
+        return _JSON_TYPE, partial(endpoint.encoder.to_json, prediction_id)
+
+    async def _aside(self, work: Callable[..., T], *args: Any) -> T:
+        """Do large work in a thread, in the language of this request."""
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: context.run(work, *args))
 

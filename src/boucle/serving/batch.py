@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from boucle.core.errors import ModelFailed, TooSlow, Unavailable
 from boucle.core.i18n import _
@@ -75,6 +75,19 @@ class Batcher:
             self._is_running = True
             self._loop.call_soon(self._next)
         return await waiting.answered
+
+    def now(self, rows: Rows) -> Answered | None:
+        """Return the answers at once, or None when something runs or waits. Raises ModelFailed.
+
+        For a request known to be the only one, which is spared the queue; and for a ``run`` that answers at once.
+        """
+        if self._is_running:
+            return None
+        answers = cast(Columns, self.run(self.plan.columns([rows]), rows.n_rows))
+        self.meter.batches += 1
+        self.meter.batched_rows += rows.n_rows
+        _check_number(answers, rows.n_rows)
+        return Answered(answers, 0, rows.n_rows)
 
     def _next(self) -> None:
         batch = self._taken()
@@ -151,14 +164,18 @@ class Batcher:
 
 
 def _deliver(batch: Sequence[_Waiting], answers: Columns, n_rows: int) -> None:
-    found = len(answers["prediction"].values)
-    if found != n_rows:
-        raise ModelFailed(_("The model gave {found} answers to {n} rows.").format(found=found, n=n_rows))
+    _check_number(answers, n_rows)
     start = 0
     for rows, answered, _since in batch:
         if not answered.done():
             answered.set_result(Answered(answers, start, start + rows.n_rows))
         start += rows.n_rows
+
+
+def _check_number(answers: Columns, n_rows: int) -> None:
+    found = len(answers["prediction"].values)
+    if found != n_rows:
+        raise ModelFailed(_("The model gave {found} answers to {n} rows.").format(found=found, n=n_rows))
 
 
 def _refuse(item: _Waiting, error: Exception) -> None:

@@ -8,9 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from boucle.core.routes import RoutedVersion
-from boucle.serving.batch import Answered, Batcher, BatchOptions
+from boucle.serving.batch import Batcher, BatchOptions
 from boucle.serving.encode import Encoder
-from boucle.serving.in_process import Lanes, inline_rows
+from boucle.serving.in_process import Infer, Lanes, Now, inline_rows, never_now
 from boucle.serving.limits import Limits
 from boucle.serving.meter import Meter
 from boucle.serving.plan import RowPlan, Rows
@@ -32,7 +32,8 @@ class ServingOptions:
 class Endpoint:
     """A version that answers. Requests that entered keep it open after it was retired.
 
-    ``infer`` raises ModelFailed, TooSlow or Unavailable; ``probe`` returns when the model answers now and raises
+    ``infer`` raises ModelFailed, TooSlow or Unavailable; ``now`` answers a lone request without a queue, or returns
+    None when ``infer`` must; ``probe`` returns when the model answers now and raises
     BoucleError when it does not; ``close`` lets the model go.
     """
 
@@ -40,7 +41,8 @@ class Endpoint:
     version: RoutedVersion
     plan: RowPlan
     meter: Meter
-    infer: Callable[[Rows], Awaitable[Answered]]
+    infer: Infer
+    now: Now
     probe: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
 
@@ -96,7 +98,8 @@ class Opener:
             if example is not None:
                 await lanes.aside(example, 1)
 
-        return Endpoint(name, version, plan, meter, lanes.infer(options.batch, meter), probe, _nothing)
+        infer, now = lanes.opened(options.batch, meter)
+        return Endpoint(name, version, plan, meter, infer, now, probe, _nothing)
 
     async def _hosted(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
         model, timeout_s = self.models.hosted(name, version), self.options.timeout_s
@@ -107,7 +110,7 @@ class Opener:
             return model.predict(columns, timeout_s)
 
         batcher = Batcher(plan, run, self.options.batch, meter)
-        return Endpoint(name, version, plan, meter, batcher.infer, model.ping, model.unload)
+        return Endpoint(name, version, plan, meter, batcher.infer, never_now, model.ping, model.unload)
 
 
 async def _nothing() -> None:

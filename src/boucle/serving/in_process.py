@@ -25,6 +25,15 @@ _UNMEASURED_INLINE_ROWS = 64
 _MANY = 64
 
 
+Infer = Callable[[Rows], Awaitable[Answered]]
+Now = Callable[[Rows], Answered | None]
+
+
+def never_now(rows: Rows) -> None:
+    """Answer no request at once: for models that run elsewhere, or for long."""
+    del rows
+
+
 @dataclass(frozen=True)
 class Lanes:
     """``inline_rows`` is the most rows that run in the event loop; 0 when one row is slow already."""
@@ -35,18 +44,21 @@ class Lanes:
     executor: Executor
     timeout_s: float
 
-    def infer(self, batch: BatchOptions, meter: Meter) -> Callable[[Rows], Awaitable[Answered]]:
-        """Return what answers the rows of a request, each by the lane that suits its size."""
+    def opened(self, batch: BatchOptions, meter: Meter) -> tuple[Infer, Now]:
+        """Return what answers the rows of a request by the lane that suits their number, and what does so at once."""
         aside = Batcher(self.plan, self.aside, batch, meter)
         if self.inline_rows == 0:
-            return aside.infer
+            return aside.infer, never_now
         inline_options = replace(batch, max_rows=min(self.inline_rows, batch.max_rows))
         inline = Batcher(self.plan, self.inline, inline_options, meter)
 
         def infer(rows: Rows) -> Awaitable[Answered]:
             return inline.infer(rows) if rows.n_rows <= self.inline_rows else aside.infer(rows)
 
-        return infer
+        def now(rows: Rows) -> Answered | None:
+            return inline.now(rows) if rows.n_rows <= self.inline_rows else None
+
+        return infer, now
 
     def inline(self, columns: Columns, n_rows: int) -> Columns:
         """Run a batch here and now."""

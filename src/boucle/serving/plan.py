@@ -7,9 +7,8 @@ than the model. Many rows become arrays at once and are counted as arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ FEW_ROWS = 16
 _MAX_KNOWN_TYPES = 256
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of a request, right by the schema: ``cells`` by column while they are few, else ``columns``.
 
     ``unseen`` counts categories that the reference did not hold, ``out_of_range`` values beyond its range.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from boucle.core.errors import InvalidRequest, InvalidRows, RowProblem, TooLarge
 from boucle.core.i18n import _
@@ -16,8 +15,7 @@ from boucle.serving.limits import Limits
 _SHOWN_COLUMNS = 60
 
 
-@dataclass(frozen=True)
-class RawRows:
+class RawRows(NamedTuple):
     """``columns`` follow the schema; a column that need not be there and is not is None in each row.
 
     ``ignored`` names the columns that the schema does not know, in the order they came.

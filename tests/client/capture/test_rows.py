@@ -19,7 +19,7 @@ from boucle.core.errors import InvalidRequest
 from boucle.core.table import Table
 from boucle_worker import feeds
 
-STAMPS = ["2020-01-01", None, "2021-02-03"]
+STAMPS: Any = ["2020-01-01", None, "2021-02-03"]
 PANDAS = pd.DataFrame(
     {
         "int": [1, 2, 3],
@@ -45,7 +45,8 @@ PANDAS = pd.DataFrame(
         "text-arrow": pd.Series(["x", None, "y"], dtype=pd.ArrowDtype(pa.string())),
     }
 )
-INSTANTS = [dt.datetime(2020, 1, 1, 1, 2, 3, 4), None, dt.datetime(1960, 1, 1)]
+NEW_YEAR = dt.datetime.fromisoformat("2020-01-01 01:02:03.000004")  # naive, as records and polars hold it
+INSTANTS = [NEW_YEAR, None, dt.datetime.fromisoformat("1960-01-01")]
 POLARS = pl.DataFrame(
     {
         "int": [1, None, 3],
@@ -126,7 +127,7 @@ def test_columns_of_a_matrix_are_called_x0_x1() -> None:
 
 
 def test_records_are_rebuilt_as_pythons_own_values() -> None:
-    records = [{"a": 1, "b": "x", "t": dt.datetime(2020, 1, 1), "f": 1.5}, {"a": None, "b": "y", "t": None, "f": 2.0}]
+    records = [{"a": 1, "b": "x", "t": NEW_YEAR, "f": 1.5}, {"a": None, "b": "y", "t": None, "f": 2.0}]
     assert rebuilt(records) == records
 
 
@@ -151,7 +152,10 @@ def test_times_with_a_zone_are_kept_in_utc() -> None:
         (pd.DataFrame({"p": pd.to_timedelta([1], "s")}), r"'p' holds timedelta64.*total_seconds"),
         (pd.DataFrame({"p": [1j]}), r"'p' holds complex128.*np.real"),
         (pd.DataFrame({"p": ["a", 1]}), r"'p' holds int and str.*astype\(\"string\"\)"),
-        (pd.DataFrame({"p": pd.Series(["a", None, np.nan], dtype=object)}), r"two spellings of a missing cell \(none, nan"),
+        (
+            pd.DataFrame({"p": pd.Series(["a", None, np.nan], dtype=object)}),
+            r"two spellings of a missing cell \(none, nan",
+        ),
         (pd.DataFrame({"p": pd.period_range("2020", periods=2)}), r"'p' holds period.*to_timestamp"),
         (pd.DataFrame({"p": [dt.date(2020, 1, 1)]}), r"'p' holds date.*pd.to_datetime"),
         (pd.DataFrame({"p": np.array([2**64 - 1], dtype="uint64")}), r"whole numbers above 9223372036854775807"),

@@ -20,7 +20,7 @@ import httpx
 from boucle.core.i18n import _, current_language
 from boucle.core.schema import ColumnSchema, Schema
 
-MAX_FIELDS, MAX_ANSWER_BYTES, TIMEOUT_S = 80, 1024 * 1024, 15.0
+MAX_FIELDS, MAX_DIGITS, MAX_ANSWER_BYTES, TIMEOUT_S = 80, 15, 1024 * 1024, 15.0
 WHOLE_ROW = "row"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
@@ -135,6 +135,8 @@ def _trust(address: str) -> bool | ssl.SSLContext:
 
 def _outcome(answer: httpx.Response, body: Any, elapsed_ms: float) -> Outcome:
     """Return what an answer means. Raises ValueError, LookupError or TypeError when it is not one of ours."""
+    if not isinstance(body, dict):
+        raise TypeError("an answer is an object")
     if answer.status_code == 200:
         version = answer.headers.get("X-Boucle-Version", "")
         return Outcome(200, _answered(body), version=version, elapsed_ms=elapsed_ms, body=body)
@@ -206,7 +208,7 @@ def _meant(column: ColumnSchema, text: str) -> Any:
 
 
 def _number(kind: str, text: str) -> Any:
-    if kind == "int":
-        return int(text) if _INTEGER.match(text) else text
-    value = float(text) if _NUMBER.match(text) else math.inf
+    if kind == "int" and _INTEGER.match(text):
+        return int(text)
+    value = float(text) if _NUMBER.match(text) and (kind == "float" or len(text) <= MAX_DIGITS) else math.inf
     return value if math.isfinite(value) else text
