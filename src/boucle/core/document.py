@@ -69,7 +69,8 @@ def _dataclass(cls: type[T], data: Any, path: str) -> T:
     values = {}
     for name, field in fields.items():
         if name in data:
-            values[name] = _value(_hints(cls)[name], data[name], f"{path}.{name}")
+            hint = _hints(cls)[name]  # type: ignore[arg-type]  # a class can be hashed
+            values[name] = _value(hint, data[name], f"{path}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise InvalidDocument(f"{path}.{name}", "a value", None)
     return cls(**values)

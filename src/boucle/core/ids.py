@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-import uuid
 
 _VERSION, _VARIANT = 0x7 << 76, 0x2 << 62
 
@@ -18,4 +17,5 @@ def uuid7() -> str:
     milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
     fraction = rest_ns * 4096 // 1_000_000
     number = (milliseconds & (1 << 48) - 1) << 80 | _VERSION | fraction << 64 | _VARIANT | secrets.randbits(62)
-    return str(uuid.UUID(int=number))
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
