@@ -94,7 +94,7 @@ def test_a_model_file_is_deployed(shell: Shell, folder: Path, suffix: str) -> No
     path = folder / f"model.{suffix}"
     skops.io.dump(model, path) if suffix == "skops" else importlib.import_module("joblib").dump(model, path)
     rows[["age"]].to_parquet(folder / "age.parquet")
-    done = shell("deploy", path.name, f"from-{suffix}", "--example", "age.parquet", "--set", "metric.r2=0.5", "--json")
+    done = shell("deploy", path.name, f"from-{suffix}", "--example", "age.parquet", "--metric", "r2=0.5", "--json")
     assert json.loads(done.stdout)["version"] == 1, done.stderr
 
 
@@ -117,7 +117,7 @@ def test_the_same_rows_in_csv_json_and_parquet_get_the_same_answer(shell: Shell,
 
 
 def test_promoting_and_rolling_back(shell: Shell) -> None:
-    shell(*DEPLOY, "--set", "metric.auc=0.7")
+    shell(*DEPLOY, "--metric", "auc=0.7")
     assert shell("promote", "double", "2").stdout == "double: champion is now version 2\n"
     assert json.loads(shell("rollback", "double", "--json").stdout)["aliases"]["champion"] == 1
 
@@ -145,7 +145,9 @@ def test_the_history_tells_who_did_what(shell: Shell) -> None:
         (("deploy", "train_of_the_test.py:nothing", "m", "--example", "rows.csv"), "There is: Model, model"),
         (("deploy", "no_module_of_mine:x", "m", "--example", "rows.csv"), "ModuleNotFoundError"),
         (("deploy", "train_of_the_test.py:model", "m", "--example", "rows.txt"), "There is no file 'rows.txt'"),
-        ((*DEPLOY, "--set", "colour=red"), "KEY one of: task, description"),
+        ((*DEPLOY, "--metric", "high"), "--metric high is not understood. Expected NAME=VALUE."),
+        ((*DEPLOY, "--metric", "auc=high"), "Metric 'auc' is 'high', expected a finite number"),
+        ((*DEPLOY, "--task", "ranking"), "expected one of: classification, regression"),
         ((*DEPLOY[:2], "Bad Name", *DEPLOY[3:]), "Name 'Bad Name' is not usable"),
     ],
 )

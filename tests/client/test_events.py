@@ -36,7 +36,7 @@ class Events(Quiet):
     scripts: list[Any]
     after: list[int]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # http.server's name
         self.after.append(int(self.path.partition("after=")[2]))
         script = self.scripts.pop(0)
         if script == "busy":

@@ -30,13 +30,13 @@ class Store(Quiet):
     puts: list[int]
     is_whole = False
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802  # http.server's name
         if type(self).is_whole:
             self.answer(200, None)
         else:
             self.answer(404, None, Upload_Offset=str(len(self.received)))
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802  # http.server's name
         fault = self.faults.pop(0) if self.faults else ""
         offset, size = int(self.headers["Upload-Offset"]), int(self.headers["Content-Length"])
         self.puts.append(offset)

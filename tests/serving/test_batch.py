@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from boucle.core.errors import ModelFailed, TooSlow, Unavailable
 from boucle.core.schema import ColumnSchema, Schema
 from boucle.core.table import Column
-from boucle.serving.batch import Answered, Batcher, BatchOptions
+from boucle.serving.batch import Answered, Batcher, BatchOptions, Run
 from boucle.serving.limits import Limits
 from boucle.serving.meter import Meter
 from boucle.serving.plan import RowPlan, Rows
@@ -38,21 +38,19 @@ class Model:
         self.batches: list[list[float]] = []
         self._fails = fails
 
-    def here(self, columns: Columns, n_rows: int) -> Columns:
-        values = columns["x"].values
-        assert len(values) == n_rows
+    def here(self, parts: Sequence[Rows]) -> Columns:
+        values = PLAN.columns(parts)["x"].values
         self.batches.append(values.tolist())
         error = self._fails(values)
         if error is not None:
             raise error
         return {"prediction": Column("float", values * 2)}
 
-    async def later(self, columns: Columns, n_rows: int) -> Columns:
+    async def later(self, parts: Sequence[Rows]) -> Columns:
         await asyncio.sleep(0.01)
-        return self.here(columns, n_rows)
+        return self.here(parts)
 
 
-Run = Callable[[Columns, int], Columns | Awaitable[Columns]]
 _DEFAULT = BatchOptions()
 
 
@@ -60,7 +58,7 @@ def together(run: Run, *requests: Rows, options: BatchOptions = _DEFAULT) -> lis
     """Send requests at the same moment; return the values of each, or its error."""
 
     async def scene() -> list[Any]:
-        batcher = Batcher(PLAN, run, options, Meter())
+        batcher = Batcher(run, options, Meter())
         found = await asyncio.gather(*map(batcher.infer, requests), return_exceptions=True)
         return [item if isinstance(item, BaseException) else values_of(item) for item in found]
 
@@ -81,7 +79,7 @@ def test_what_arrives_while_a_batch_runs_goes_together_next() -> None:
     model = Model()
 
     async def scene() -> None:
-        batcher = Batcher(PLAN, model.later, BatchOptions(), Meter())
+        batcher = Batcher(model.later, BatchOptions(), Meter())
         first = asyncio.create_task(batcher.infer(rows(1)))
         await asyncio.sleep(0.005)
         await asyncio.gather(first, *(batcher.infer(rows(x)) for x in (2, 3, 4)))
@@ -145,8 +143,8 @@ def test_a_model_that_is_too_slow_is_not_asked_again() -> None:
 
 
 def test_answers_of_another_number_than_the_rows_are_a_failure() -> None:
-    def short(columns: Columns, n_rows: int) -> Columns:
-        return {"prediction": Column("float", np.zeros(n_rows + 1))}
+    def short(parts: Sequence[Rows]) -> Columns:
+        return {"prediction": Column("float", np.zeros(len(parts) + 1))}
 
     found = together(short, rows(1))
 
@@ -164,7 +162,7 @@ def test_a_request_that_waited_too_long_is_refused_not_run() -> None:
     model = Model()
 
     async def scene() -> None:
-        batcher = Batcher(PLAN, model.later, BatchOptions(max_rows=1, max_wait_s=0.001), Meter())
+        batcher = Batcher(model.later, BatchOptions(max_rows=1, max_wait_s=0.001), Meter())
         first, second = asyncio.create_task(batcher.infer(rows(1))), asyncio.create_task(batcher.infer(rows(2)))
         await first
         with pytest.raises(Unavailable, match="waited too long"):
@@ -179,7 +177,7 @@ def test_the_batcher_works_on_after_a_failure_nobody_foresaw() -> None:
     errors = iter([RuntimeError("bug"), None])
 
     async def scene() -> None:
-        batcher = Batcher(PLAN, Model(lambda _values: next(errors)).here, BatchOptions(), Meter())
+        batcher = Batcher(Model(lambda _values: next(errors)).here, BatchOptions(), Meter())
         with pytest.raises(RuntimeError, match="bug"):
             await batcher.infer(rows(1))
         assert values_of(await batcher.infer(rows(2))) == [4]

@@ -55,7 +55,7 @@ def page(chromium: Browser, server: httpx.Client) -> Iterator[Page]:
     assert [text for text in complaints if "server responded with a status" not in text] == []
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1280])
 def test_no_page_is_wider_than_its_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     for address in ADDRESSES:
@@ -104,7 +104,9 @@ def test_a_build_is_followed_as_it_happens(page: Page, world: World) -> None:
     world.registry.mark_ready("late-payment", 1)
     page.wait_for_selector("#versions .state.ready")
 
+    page.wait_for_selector("form[data-try]")
     assert page.inner_text("#news").strip() == ""
+    assert page.is_visible("[data-panel=curl] pre")
 
 
 def test_code_is_copied_with_one_press(page: Page) -> None:

@@ -138,6 +138,7 @@ def test_a_gateway_that_is_down_is_said_on_the_page(browser: httpx.Client, world
         (200, b'{"predictions": [1], "intervals": 7}', 502),
         (200, b"x" * 1_100_000, 502),
         (200, b'{"predictions": [null]}', 200),
+        (200, b'{"predictions": [NaN], "intervals": [[-Infinity, Infinity]]}', 200),
         (200, b'{"predictions": [{"a": [1]}]}', 200),
         (200, b'{"predictions": ["a"], "probabilities": null, "classes": null}', 200),
         (401, b'{"title": "A token is needed"}', 502),

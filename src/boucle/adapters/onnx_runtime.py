@@ -7,7 +7,7 @@ Answers have the shape that a model's worker gives: ``prediction`` and, when the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from boucle.core.table import Column, missing_mask
 from boucle_worker.frames import Columns
 
 Fill = Callable[[Columns], Any]
+CellFill = Callable[[Sequence[Sequence[Any]]], Any]
+_NUMBERS = ("float", "int", "bool")
 _ERRORS_ONLY = 3
 
 
@@ -54,9 +56,25 @@ class OnnxGraph:
 
         Raises ModelFailed when the graph does, or when a cell is missing that its tensor cannot hold.
         """
+        return self._run({name: fill(columns) for name, fill in self._fills})
+
+    def for_cells(self, names: tuple[str, ...]) -> Callable[[Sequence[Sequence[Any]]], Columns] | None:
+        """Return what answers few rows given as cells by column; None when a tensor takes integers or booleans.
+
+        The same answers as by ``predict``, without an array for each column.
+        """
+        kinds = {item.name: item.kind for item in self._signature.inputs}
+        fills = []
+        for tensor in self._signature.input_tensors or ():
+            fill = _cell_fill(tensor, names, kinds)
+            if fill is None:
+                return None
+            fills.append((tensor.name, fill))
+        return lambda cells: self._run({name: fill(cells) for name, fill in fills})
+
+    def _run(self, feeds: dict[str, Any]) -> Columns:
         if self._session is None:
             raise Unavailable(_("The ONNX file is not loaded yet."))
-        feeds = {name: fill(columns) for name, fill in self._fills}
         try:
             outputs = self._session.run(None, feeds, self._running)
         except Exception as error:
@@ -104,12 +122,10 @@ def _fill(tensor: Tensor) -> Fill:
     """Return what makes the array of an input tensor from its columns."""
     if tensor.dtype == "str":
         return _text_fill(tensor)
-    dtype, names, is_flat = np.dtype(tensor.dtype), tensor.columns, len(tensor.shape) == 1
+    dtype, names, shape = np.dtype(tensor.dtype), tensor.columns, _shape(tensor)
+    wide = np.dtype(np.float64) if dtype.kind == "f" else dtype  # one rounding, whichever way a number comes
     if len(names) == 1:
-        shape = (-1,) if is_flat else (-1, 1)
-        return lambda columns: _numbers(columns[names[0]], names[0], dtype).reshape(shape)
-
-    wide = np.dtype(np.float64) if dtype.kind == "f" else dtype
+        return lambda columns: _narrowed(_numbers(columns[names[0]], names[0], wide), dtype).reshape(shape)
 
     def fill(columns: Columns) -> Any:
         out = np.empty((len(columns[names[0]].values), len(names)), dtype=wide)
@@ -124,7 +140,7 @@ def _numbers(column: Column, name: str, dtype: Any) -> Any:
     """Return the numbers of a column as a tensor holds them, NaN where missing."""
     kind, values, missing = column
     if dtype.kind == "f":
-        return _narrowed(values if missing is None else np.where(missing, np.nan, values), dtype)
+        return (values if missing is None else np.where(missing, np.nan, values)).astype(dtype, copy=False)
     if missing is not None or kind == "float":
         _refuse_missing(column, name)
     return values.astype(dtype, copy=False)
@@ -134,8 +150,6 @@ def _narrowed(values: Any, dtype: Any) -> Any:
     """Return numbers in another precision; what is beyond it becomes infinite, as in any library."""
     if values.dtype == dtype:
         return values
-    if dtype.itemsize == values.dtype.itemsize:
-        return values.astype(dtype)
     with np.errstate(over="ignore"):
         return values.astype(dtype)
 
@@ -151,11 +165,25 @@ def _refuse_missing(column: Column, name: str) -> None:
 
 
 def _text_fill(tensor: Tensor) -> Fill:
-    shape = (-1,) if len(tensor.shape) == 1 else (-1, len(tensor.columns))
-    names = tensor.columns
+    names, shape = tensor.columns, _shape(tensor)
+    return lambda columns: _texts([columns[name].values for name in names], shape)
 
-    def fill(columns: Columns) -> Any:
-        texts = [["" if cell is None else cell for cell in columns[name].values] for name in names]
-        return np.array(texts, dtype=object).T.reshape(shape)
 
-    return fill
+def _texts(columns: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    cells = [["" if cell is None else cell for cell in column] for column in columns]
+    return np.array(cells, dtype=object).T.reshape(shape)
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return (-1,) if len(tensor.shape) == 1 else (-1, len(tensor.columns))
+
+
+def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str]) -> CellFill | None:
+    """Return what makes the array of an input tensor from cells by column; None when only columns will do."""
+    places, shape = [names.index(name) for name in tensor.columns], _shape(tensor)
+    if tensor.dtype == "str":
+        return lambda cells: _texts([cells[i] for i in places], shape)
+    dtype = np.dtype(tensor.dtype)
+    if dtype.kind != "f" or any(kinds[name] not in _NUMBERS for name in tensor.columns):
+        return None
+    return lambda cells: _narrowed(np.array([cells[i] for i in places], dtype=np.float64).T.reshape(shape), dtype)

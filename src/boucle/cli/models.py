@@ -21,9 +21,7 @@ from boucle.core.i18n import _
 
 NAME = typer.Argument(help="Name of the model.")
 AS_JSON = typer.Option(False, "--json", help="Answer in JSON.")  # noqa: FBT003  # typer: the default comes first
-KEYS = "task, description, date, metric.NAME, tag.NAME, code, pin"
-EXAMPLE = typer.Option(..., help="CSV, Parquet or JSON file of rows as callers will send them.")
-OPTIONS = typer.Option([], "--set", help=f"More, as KEY=VALUE. Keys: {KEYS}.")
+PAIR = "NAME=VALUE"
 MAX_SHOWN_ROWS = 50
 
 
@@ -33,21 +31,36 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def deploy(  # the options of the command line are the parameters
+def deploy(
     model: str = typer.Argument(help="model.onnx, model.skops, model.pkl, model.joblib, file.py:object, module:object"),
     name: str = NAME,
-    example: Path = EXAMPLE,
+    example: Path = typer.Option(..., help="CSV, Parquet or JSON file of rows as callers will send them."),  # noqa: B008
     target: Optional[str] = typer.Option(None, help="Column of the example that the model predicts."),
-    options: list[str] = OPTIONS,
+    task: Optional[str] = typer.Option(None, help="classification or regression; found out when not given."),
+    description: str = typer.Option("", help="What it answers, for those who will ask it."),
+    metric: list[str] = typer.Option([], metavar=PAIR, help="A metric; can be repeated."),  # noqa: B008
+    tag: list[str] = typer.Option([], metavar=PAIR, help="A tag; can be repeated."),  # noqa: B008
+    date: list[str] = typer.Option([], metavar="COLUMN", help="A column to read as a date; can be repeated."),  # noqa: B008
+    code: list[str] = typer.Option([], metavar="PATH", help="A local module to carry; can be repeated."),  # noqa: B008
+    requirement: list[str] = typer.Option([], help="An exact pin, instead of those found; can be repeated."),  # noqa: B008
     as_json: bool = AS_JSON,
 ) -> None:
     """Deploy a fitted model and wait until it answers."""
     from boucle.cli.files import load_model, read_example
     from boucle.client.deploy import deploy as deploy_model
 
-    more = _options(options)
-    table = read_example(example, more.pop("date", ()))
-    deployment = deploy_model(load_model(model), name, example=table, target=target, **more)
+    deployment = deploy_model(
+        load_model(model),
+        name,
+        example=read_example(example, date),
+        target=target,
+        task=task,  # type: ignore[arg-type]  # deploy refuses any other word and lists those there are
+        description=description,
+        metrics=_pairs("--metric", metric),
+        tags=_pairs("--tag", tag),
+        requirements=requirement or None,
+        code=code,
+    )
     if as_json:
         told = {"name": deployment.name, "version": deployment.version, "url": deployment.url}
         _print_json({**told, "runtime": deployment.runtime, "checks": to_json(deployment.checks)})
@@ -119,26 +132,15 @@ def history(name: str = NAME, as_json: bool = AS_JSON) -> None:
     _print_table(rows)
 
 
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """Return the keyword arguments that ``--set`` pairs tell. Raises InvalidRequest naming the pair that is wrong."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        group, _dot, inner = key.partition(".")
-        if equals and group in ("metric", "tag") and inner:
-            found.setdefault(f"{group}s", {})[inner] = value
-        elif equals and key in ("task", "description"):
-            found[key] = value
-        elif equals and key in ("date", "code", "pin"):
-            found.setdefault("requirements" if key == "pin" else key, []).append(value)
-        else:
+def _pairs(option: str, texts: list[str]) -> dict[str, Any]:
+    """Return NAME=VALUE words as a dict. Raises InvalidRequest naming the word that is none."""
+    for text in texts:
+        if "=" not in text.lstrip("="):
             raise InvalidRequest(
                 "unusual-option",
-                _("--set {pair} is not understood. Expected KEY=VALUE, KEY one of: {keys}").format(
-                    pair=pair, keys=KEYS
-                ),
+                _("{option} {text} is not understood. Expected {pair}.").format(option=option, text=text, pair=PAIR),
             )
-    return found
+    return {name: value for name, _equals, value in (text.partition("=") for text in texts)}
 
 
 def _seen(told: dict[str, Any]) -> str:

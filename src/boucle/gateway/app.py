@@ -18,6 +18,7 @@ from boucle.gateway.metrics import Metrics
 from boucle.gateway.problems import problem
 from boucle.gateway.requests import (
     ClientGone,
+    Exchange,
     Receive,
     Scope,
     Send,
@@ -26,7 +27,6 @@ from boucle.gateway.requests import (
     language_of,
     request_id,
     require_method,
-    respond,
 )
 from boucle.gateway.table_file import read_table
 from boucle.gateway.views import Views
@@ -113,6 +113,7 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = perf_counter()
         headers = headers_of(scope["headers"])
+        exchange = Exchange(scope, headers, receive, send)
         language = headers.get(b"accept-language")
         if language is not None:
             use_language(language_of(language))
@@ -124,15 +125,15 @@ class Gateway:
             if len(parts) == _INVOCATION_PARTS and parts[1] == "models" and parts[3] == "invocations":
                 endpoint = self._invoked(scope, parts[2])
                 meter, more = endpoint.meter, endpoint.headers
-                await self.invocations.answer(endpoint, headers, receive, send)
+                await self.invocations.answer(endpoint, exchange)
             else:
-                await self.views.answer(scope, parts, send)
+                await self.views.answer(exchange, parts)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # every failure becomes a problem here
             found = problem(error, request_id(headers))
             meter.answered(found.status, perf_counter() - start)
-            await respond(send, found.status, found.body, [*found.headers, *more])
+            await exchange.respond(found.status, found.body, [*found.headers, *more])
         finally:
             self.in_flight -= 1
 

@@ -6,18 +6,22 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from boucle.core.ids import uuid7
-from boucle.gateway.requests import Headers, Receive, Send, body_of, respond
+from boucle.gateway.requests import Exchange, Headers, body_of
 from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.limits import Limits
 from boucle.serving.plan import RowPlan, Rows
+from boucle_worker.frames import Columns
 
 T = TypeVar("T")
+Header = tuple[bytes, bytes]
+Write = Callable[[Columns, int, int], bytes]
 _LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
 _MAX_NAMED = 20
 _JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type", b"text/csv; charset=utf-8")
@@ -30,22 +34,22 @@ class Invocations:
         self._limits = limits
         self._executor = executor
 
-    async def answer(self, endpoint: Endpoint, headers: Headers, exchange: Exchange) -> None:
+    async def answer(self, endpoint: Endpoint, exchange: Exchange) -> None:
         """Answer one request with one version. Raises BoucleError, or ClientGone when there is nobody to tell."""
-        receive, send, is_alone = exchange
         start = perf_counter()
+        headers = exchange.headers
         endpoint.enter()
         try:
             media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
-            body = await body_of(receive, headers, self._limits)
+            body = await body_of(exchange.receive, headers, self._limits)
             if len(body) > _LARGE_BODY:
                 rows = await self._aside(read_rows, endpoint.plan, body, media)
             else:
                 rows = read_rows(endpoint.plan, body, media)
-            answered = endpoint.now(rows) if is_alone() else None
+            answered = endpoint.now(rows) if exchange.is_alone() else None
             answers, first, last = answered or await endpoint.infer(rows)
             prediction_id = uuid7()
-            kind, write = self._writer(endpoint, headers, media, prediction_id)
+            kind, write = _writer(endpoint, headers, media, prediction_id)
             if rows.n_rows > _LARGE_ROWS:
                 content = await self._aside(write, answers, first, last)
             else:
@@ -60,12 +64,7 @@ class Invocations:
         told = [kind, *endpoint.headers, (b"x-prediction-id", prediction_id.encode("ascii"))]
         if rows.ignored:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
-        await respond(send, 200, content, told)
-
-    def _writer(self, endpoint: Endpoint, headers: Headers, media: str, prediction_id: str) -> tuple[Header, Write]:
-        if _wants_csv(headers, media):
-            return _CSV_TYPE, endpoint.encoder.to_csv
-        return _JSON_TYPE, partial(endpoint.encoder.to_json, prediction_id)
+        await exchange.respond(200, content, told)
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
         """Do large work in a thread, in the language of this request."""
@@ -79,9 +78,13 @@ def read_rows(plan: RowPlan, body: bytes, media: str) -> Rows:
     return plan.read(raw, has_long_texts=len(body) > plan.limits.max_text_bytes)
 
 
-def _wants_csv(headers: Headers, media: str) -> bool:
+def _writer(endpoint: Endpoint, headers: Headers, media: str, prediction_id: str) -> tuple[Header, Write]:
+    """Return the content type of the answer and what writes it: CSV when asked for, or for CSV when nothing is."""
     accept = headers.get(b"accept")
-    return media == CSV if accept is None else b"text/csv" in accept
+    wants_csv = media == CSV if accept is None else b"text/csv" in accept
+    if wants_csv:
+        return _CSV_TYPE, endpoint.encoder.to_csv
+    return _JSON_TYPE, partial(endpoint.encoder.to_json, prediction_id=prediction_id)
 
 
 def _ignored(names: tuple[str, ...]) -> bytes:

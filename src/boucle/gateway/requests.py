@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from boucle.core.errors import InvalidRequest, TooLarge
@@ -23,6 +23,7 @@ _READ = frozenset(
     b"host origin sec-fetch-site authorization content-type content-length content-encoding accept accept-language"
     b" x-request-id".split()
 )
+_NO_EXTENSIONS: dict[str, Any] = {}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z")
 
 
@@ -74,11 +75,27 @@ def alias_of(scope: Scope) -> str:
         raise InvalidRequest("invalid-query", _("The query cannot be read. It may be: ?alias=challenger")) from None
 
 
-async def respond(send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Send a whole answer."""
-    told = [(b"content-length", b"%d" % len(content)), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": told})
-    await send({"type": "http.response.body", "body": content})
+class Exchange(NamedTuple):
+    """One request and the way back to its caller."""
+
+    scope: Scope
+    headers: Headers
+    receive: Receive
+    send: Send
+
+    def is_alone(self) -> bool:
+        """True when the server knows that no other request is under way."""
+        under_way = self.scope.get("extensions", _NO_EXTENSIONS).get("boucle.under_way", ())
+        return len(under_way) == 1
+
+    async def respond(self, status: int, content: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send a whole answer."""
+        answer = self.scope.get("extensions", _NO_EXTENSIONS).get("boucle.answer")
+        if answer is not None and answer(status, content, headers):
+            return
+        told = [(b"content-length", b"%d" % len(content)), *headers]
+        await self.send({"type": "http.response.start", "status": status, "headers": told})
+        await self.send({"type": "http.response.body", "body": content})
 
 
 async def body_of(receive: Receive, headers: Headers, limits: Limits) -> bytes:

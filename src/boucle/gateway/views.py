@@ -11,7 +11,7 @@ from boucle.core.errors import BoucleError, NotFound
 from boucle.core.i18n import _
 from boucle.core.schema import to_json_schema
 from boucle.gateway.metrics import CONTENT_TYPE_LATEST, Metrics
-from boucle.gateway.requests import Scope, Send, alias_of, require_method, respond
+from boucle.gateway.requests import Exchange, Scope, alias_of, require_method
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.fleet import CHAMPION, Fleet
 
@@ -29,11 +29,11 @@ class Views:
         self._asked_at = float("-inf")
         self._asked: asyncio.Task[tuple[int, dict[str, Any]]] | None = None
 
-    async def answer(self, scope: Scope, parts: list[str], send: Send) -> None:
+    async def answer(self, exchange: Exchange, parts: list[str]) -> None:
         """Answer a GET. ``parts`` are those of the path. Raises NotFound or MethodNotAllowed."""
-        status, kind, content = await self._content(scope, parts)
+        status, kind, content = await self._content(exchange.scope, parts)
         headers = [(b"content-type", kind.encode("ascii")), (b"cache-control", b"no-store")]
-        await respond(send, status, content, headers)
+        await exchange.respond(status, content, headers)
 
     async def _content(self, scope: Scope, parts: list[str]) -> tuple[int, str, bytes]:
         match parts[1:]:

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, cast
 from boucle.core.errors import ModelFailed, TooSlow, Unavailable
 from boucle.core.i18n import _
 from boucle.serving.meter import Meter
-from boucle.serving.plan import RowPlan, Rows
+from boucle.serving.plan import Rows
 from boucle_worker.frames import Columns
 
-Run = Callable[[Columns, int], Columns | Awaitable[Columns]]
-"""Columns and how many rows they have -> the answers, at once or later."""
+Run = Callable[[Sequence[Rows]], Columns | Awaitable[Columns]]
+"""The rows of some requests (one, when it has many) -> the answers to all of them in order, at once or later."""
 
 
 class Answered(NamedTuple):
@@ -52,8 +52,7 @@ Batch = list[_Waiting]
 class Batcher:
     """Feeds one model. Lives in one event loop; counts its batches on ``meter``."""
 
-    def __init__(self, plan: RowPlan, run: Run, options: BatchOptions, meter: Meter) -> None:
-        self.plan = plan
+    def __init__(self, run: Run, options: BatchOptions, meter: Meter) -> None:
         self.run = run
         self.options = options
         self.meter = meter
@@ -83,7 +82,7 @@ class Batcher:
         """
         if self._is_running:
             return None
-        answers = cast(Columns, self.run(self.plan.columns([rows]), rows.n_rows))
+        answers = cast("Columns", self.run([rows]))
         self.meter.batches += 1
         self.meter.batched_rows += rows.n_rows
         _check_number(answers, rows.n_rows)
@@ -98,7 +97,7 @@ class Batcher:
         self.meter.batches += 1
         self.meter.batched_rows += n_rows
         try:
-            answers = self.run(self.plan.columns([item.rows for item in batch]), n_rows)
+            answers = self.run([item.rows for item in batch])
             if isinstance(answers, dict):
                 _deliver(batch, answers, n_rows)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked
@@ -152,7 +151,7 @@ class Batcher:
 
     async def _alone(self, item: _Waiting) -> None:
         try:
-            answers = self.run(self.plan.columns([item.rows]), item.rows.n_rows)
+            answers = self.run([item.rows])
             _deliver([item], answers if isinstance(answers, dict) else await answers, item.rows.n_rows)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked
             _refuse(item, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -96,7 +96,7 @@ class Opener:
 
         async def probe() -> None:
             if example is not None:
-                await lanes.aside(example, 1)
+                await lanes.aside([Rows(1, columns=example)])
 
         infer, now = lanes.opened(options.batch, meter)
         return Endpoint(name, version, plan, meter, infer, now, probe, _nothing)
@@ -105,11 +105,10 @@ class Opener:
         model, timeout_s = self.models.hosted(name, version), self.options.timeout_s
         await model.load()
 
-        def run(columns: Columns, n_rows: int) -> Awaitable[Columns]:
-            del n_rows
-            return model.predict(columns, timeout_s)
+        def run(parts: Sequence[Rows]) -> Awaitable[Columns]:
+            return model.predict(plan.columns(parts), timeout_s)
 
-        batcher = Batcher(plan, run, self.options.batch, meter)
+        batcher = Batcher(run, self.options.batch, meter)
         return Endpoint(name, version, plan, meter, batcher.infer, never_now, model.ping, model.unload)
 
 

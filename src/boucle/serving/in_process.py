@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from boucle.core.errors import TooSlow
 from boucle.core.table import Table
 from boucle.serving.batch import Answered, Batcher, BatchOptions
 from boucle.serving.meter import Meter
-from boucle.serving.plan import RowPlan, Rows
+from boucle.serving.plan import RowPlan, Rows, joined
 from boucle.serving.ports import Graph
 from boucle_worker.frames import Columns
 
@@ -46,11 +46,11 @@ class Lanes:
 
     def opened(self, batch: BatchOptions, meter: Meter) -> tuple[Infer, Now]:
         """Return what answers the rows of a request by the lane that suits their number, and what does so at once."""
-        aside = Batcher(self.plan, self.aside, batch, meter)
+        aside = Batcher(self.aside, batch, meter)
         if self.inline_rows == 0:
             return aside.infer, never_now
         inline_options = replace(batch, max_rows=min(self.inline_rows, batch.max_rows))
-        inline = Batcher(self.plan, self.inline, inline_options, meter)
+        inline = Batcher(self.inline(), inline_options, meter)
 
         def infer(rows: Rows) -> Awaitable[Answered]:
             return inline.infer(rows) if rows.n_rows <= self.inline_rows else aside.infer(rows)
@@ -60,14 +60,22 @@ class Lanes:
 
         return infer, now
 
-    def inline(self, columns: Columns, n_rows: int) -> Columns:
-        """Run a batch here and now."""
-        del n_rows
-        return self.graph.predict(columns)
+    def inline(self) -> Callable[[Sequence[Rows]], Columns]:
+        """Return what runs a batch here and now, the shortest way."""
+        by_cells = self.graph.for_cells(self.plan.schema.names)
+        if by_cells is None:
+            return lambda parts: self.graph.predict(self.plan.columns(parts))
 
-    async def aside(self, columns: Columns, n_rows: int) -> Columns:
+        def run(parts: Sequence[Rows]) -> Columns:
+            if parts[0].columns is not None:
+                return self.graph.predict(parts[0].columns)
+            return by_cells(joined(parts))
+
+        return run
+
+    async def aside(self, parts: Sequence[Rows]) -> Columns:
         """Run a batch in a thread. Raises TooSlow at the deadline, and has the run stopped."""
-        del n_rows
+        columns = self.plan.columns(parts)
         run = asyncio.get_running_loop().run_in_executor(self.executor, self.graph.predict, columns)
         done, _pending = await asyncio.wait([run], timeout=self.timeout_s)
         if done:

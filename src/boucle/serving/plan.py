@@ -76,12 +76,7 @@ class RowPlan:
         first = parts[0]
         if first.columns is not None:
             return first.columns
-        if len(parts) == 1:
-            return {f.name: f.column(cells) for f, cells in zip(self.fields, first.cells or (), strict=True)}
-        by_column = zip(*[part.cells or () for part in parts], strict=True)
-        return {
-            f.name: f.column(tuple(chain.from_iterable(cells))) for f, cells in zip(self.fields, by_column, strict=True)
-        }
+        return {f.name: f.column(cells) for f, cells in zip(self.fields, joined(parts), strict=True)}
 
     def example(self) -> Columns | None:
         """Return the example row of the schema as columns; None when it holds no usable one."""
@@ -125,6 +120,14 @@ class RowPlan:
         unseen = sum(_unseen(cells[i], known) for i, known in self._categorical)
         out_of_range = sum(_beyond(columns[self.fields[i].name], low, high) for i, low, high in self._ranged)
         return Rows(raw.n_rows, None, columns, unseen, out_of_range, raw.ignored)
+
+
+def joined(parts: Sequence[Rows]) -> Sequence[Sequence[Any]]:
+    """Return the cells by column of the few rows of several requests, in order."""
+    if len(parts) == 1:
+        return parts[0].cells or ()
+    by_column = zip(*[part.cells or () for part in parts], strict=True)
+    return [tuple(chain.from_iterable(cells)) for cells in by_column]
 
 
 def _unseen(cells: Sequence[Any], known: frozenset[Any]) -> int:

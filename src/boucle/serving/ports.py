@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from boucle.core.routes import RoutedVersion, RouteTable
 from boucle_worker.frames import Columns
+
+PredictCells = Callable[[Sequence[Sequence[Any]]], Columns]
+"""Cells by column, as Python values right by the schema (None when missing) -> the answers that columns would get."""
 
 
 class Graph(Protocol):
@@ -18,6 +21,9 @@ class Graph(Protocol):
 
     def predict(self, columns: Columns) -> Columns:
         """Return ``prediction`` and, when told, ``probabilities``. Raises ModelFailed."""
+
+    def for_cells(self, names: tuple[str, ...]) -> PredictCells | None:
+        """Return a shorter way for few rows, whose columns have those names in that order; None without one."""
 
     def stop(self) -> None:
         """End the runs under way: they raise ModelFailed."""

@@ -67,6 +67,14 @@ def test_probabilities_are_kept_in_the_order_of_the_classes() -> None:
     np.testing.assert_array_equal(answered.answers.columns["probabilities"].values, model.predict_proba(NUMBERS))
 
 
+def test_a_model_whose_probabilities_do_not_work_answers_without_them() -> None:
+    class Undecided(Answering):
+        def predict_proba(self, rows: Any) -> Any:
+            raise RuntimeError("probabilities were not fitted")
+
+    assert not ask(Undecided([1, 2, 3, 4]), "m", candidates(NUMBERS), None).signature.probabilities
+
+
 def test_a_model_of_dicts_gets_dicts() -> None:
     records = [{"a": 1.0, "city": "Lyon"}, {"a": 2.0, "city": "Paris"}]
     model = make_pipeline(DictVectorizer(), LinearRegression()).fit(records, [1.0, 2.0])
@@ -88,8 +96,10 @@ def test_a_model_of_tables_gets_a_table_of_the_dicts() -> None:
         (
             LogisticRegression().fit(pd.get_dummies(pd.Series(["a", "b", "a", "b"], name="city")), LABELS),
             pd.DataFrame({"city": ["a"]}),
-            "LogisticRegression was fitted on other columns than those of the example. It expects 'a', 'b'. "
-            "It does not know 'city'.",
+            (
+                "LogisticRegression was fitted on other columns than those of the example. It expects 'a', 'b'. "
+                "It does not know 'city'."
+            ),
         ),
         (LogisticRegression(), NUMBERS, "LogisticRegression is not fitted yet."),
         (LINEAR, NUMBERS.assign(a=np.nan), "LinearRegression takes no missing values, but the rows hold some."),

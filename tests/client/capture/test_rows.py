@@ -30,7 +30,6 @@ PANDAS = pd.DataFrame(
         "nan": pd.Series(["a", np.nan, "c"], dtype=object),
         "str": ["a", "b", "c"],
         "string": pd.Series(["a", None, "b"], dtype="string"),
-        "arrow-backed": pd.Series(["a", None, "b"], dtype="string[pyarrow]"),
         "category": pd.Series(["b", None, "a"], dtype=pd.CategoricalDtype(["b", "c", "a"], ordered=True)),
         "codes": pd.Series([3, 1, None], dtype="category"),
         "Int64": pd.Series([1, None, 2], dtype="Int64"),
@@ -89,6 +88,12 @@ def test_a_pandas_table_is_rebuilt_to_the_dtype_and_the_missing_cell() -> None:
     pd.testing.assert_frame_equal(rebuilt(PANDAS), PANDAS, check_column_type=False)
     assert rebuilt(PANDAS)["none"].tolist()[1] is None
     assert rebuilt(PANDAS)["nan"].tolist()[1] is not None
+
+
+def test_pandas_texts_are_rebuilt_however_they_were_stored() -> None:
+    rows = pd.DataFrame({"text": pd.Series(["a", None, "b"], dtype="string[pyarrow]")})
+    pd.testing.assert_frame_equal(rebuilt(rows).astype(object), rows.astype(object))
+    assert str(rebuilt(rows)["text"].dtype) == "string"
 
 
 def test_a_polars_table_is_rebuilt_to_the_dtype() -> None:

@@ -28,6 +28,10 @@ class FunctionGraph:
         """Return what the function returns."""
         return self._predict(columns)
 
+    def for_cells(self, names: tuple[str, ...]) -> None:
+        """A function takes columns only."""
+        del names
+
     def stop(self) -> None:
         """A function cannot be stopped; its thread ends when it does."""
 

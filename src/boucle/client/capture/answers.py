@@ -110,12 +110,13 @@ def _predictions(model: Any, native: Any, n_rows: int) -> Column:
 
 
 def _probabilities(model: Any, native: Any) -> Any:
-    """Return ``predict_proba`` of the rows, shape ``(n_rows, n_classes)``; None for a model without it."""
-    try:
-        predict_proba = model.predict_proba
-    except AttributeError:
+    """Return ``predict_proba`` of the rows, shape ``(n_rows, n_classes)``; None for a model without a working one."""
+    if not callable(getattr(model, "predict_proba", None)):
         return None
-    matrix = np.asarray(predict_proba(native), dtype=np.float64)
+    try:
+        matrix = np.asarray(model.predict_proba(native), dtype=np.float64)
+    except Exception:  # noqa: BLE001  # what it was fitted for tells a model's class only when it is called
+        return None
     return matrix if matrix.ndim == 2 else None
 
 

@@ -74,4 +74,5 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value[:MAX_ITEMS]]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in list(value.items())[:MAX_ITEMS]}
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    return name or type(value).__qualname__

@@ -268,4 +268,5 @@ def _column_of(name: str, values: Any) -> Column:
 def _array_of(values: Any) -> Any:
     if isinstance(values, (list, tuple)) and not all(isinstance(value, (int, float)) for value in values):
         return objects(values)
-    return np.asarray(values)
+    detach = getattr(values, "detach", None)  # a torch tensor that still carries its gradient
+    return np.asarray(detach() if callable(detach) else values)

@@ -22,6 +22,8 @@ _GROUPS = {
     "health": N_("Health"),
 }
 MAX_DEPTH = 3
+_CURL_VERBS = {"head": "-I ", "put": "-T FILE ", "post": "-X POST "}
+_CURL_BODIES = {"promote": shell({"version": 1}), "rollback": "{}"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _operation(document: dict[str, Any], path: str, method: str, base: str) -> O
         path,
         f"{method}-{path.strip('/').replace('/', '-').replace('{', '').replace('}', '')}",
         _(told["summary"]),
-        told.get("description", "").replace("``", "`"),
+        told.get("description", ""),
         [{**item, "type": _type(document, item["schema"])} for item in told.get("parameters", ())],
         kind,
         _fields(document, content[kind].get("schema", {}), 0, MAX_DEPTH) if kind else [],
@@ -153,11 +155,9 @@ def _answer_type(answer: dict[str, Any]) -> str:
 def _curl(path: str, method: str, body_kind: str, base: str) -> str:
     filled = path.replace("{name}", "churn").replace("{number}", "1").replace("{job_id}", "JOB")
     filled = filled.replace("{digest}", "$DIGEST")
-    verb = {"get": "", "head": "-I ", "put": "-T FILE "}.get(method, f"-X {method.upper()} ")
-    token = '-H "Authorization: Bearer $BOUCLE_TOKEN" ' if path.startswith("/api/v1") else ""
-    body = ""
+    parts = [f"curl {_CURL_VERBS.get(method, '')}{base}{filled}"]
+    if path.startswith("/api/v1"):
+        parts.append('-H "Authorization: Bearer $BOUCLE_TOKEN"')
     if body_kind == "application/json":
-        sent = shell({"version": 1}) if path.endswith("promote") else "@manifest.json"
-        body = f"--json {'{}' if path.endswith('rollback') else sent} "
-        verb = ""
-    return f"curl {verb}{token}{body}{base}{filled}"
+        parts.append("--json " + _CURL_BODIES.get(path.rpartition("/")[2], "@manifest.json"))
+    return " \\\n  ".join(parts)

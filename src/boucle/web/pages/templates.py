@@ -10,15 +10,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from boucle.core.i18n import LANGUAGES, _, current_language, ngettext
 from boucle.web.pages import words
 from boucle.web.pages.names import action_words, check_title, state_words, status_words
+from boucle.web.pages.static import address
 from boucle.web.plane import plane_of
 
 _MOMENT = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<time>[0-9:]{8})\.(?P<rest>[0-9]*?)0*Z\Z")
+_TICKED = re.compile(r"`{1,2}([^`]+)`{1,2}")
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
@@ -45,6 +48,7 @@ def environment() -> Environment:
         minute=words.minute,
         bound=bound,
         example=example,
+        ticked=ticked,
         check_title=check_title,
         status_words=status_words,
         state_words=state_words,
@@ -57,8 +61,6 @@ def environment() -> Environment:
 
 def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
     """Return a page as HTML, in the language of the request."""
-    from boucle.web.pages.static import address
-
     plane = plane_of(request)
     common = {
         "asset": address,
@@ -107,6 +109,15 @@ def bound(value: Any) -> str:
 def example(value: Any) -> str:
     """Return a real value as a program writes it, text without quotes."""
     return bound(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def ticked(text: str) -> Markup:
+    """Return a text with what stands between backticks as code.
+
+    >>> str(ticked("see ``after`` & `x`"))
+    'see <code>after</code> &amp; <code>x</code>'
+    """
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped first
 
 
 def pretty(value: Any) -> str:

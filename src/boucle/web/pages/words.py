@@ -65,7 +65,7 @@ def number(value: Any, digits: int = 4) -> str:
     if isinstance(value, int):
         return _separated(f"{value:,}")
     small = value != 0 and abs(value) < 1e-4
-    if small or abs(value) >= 1e15:
+    if small or not abs(value) < 1e15:  # NaN too
         return _separated(f"{value:.{digits}g}")
     decimals = max(0, digits - len(str(int(abs(value)))) + (1 if abs(value) < 1 else 0))
     text = f"{value:,.{decimals}f}"
@@ -75,7 +75,7 @@ def number(value: Any, digits: int = 4) -> str:
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage.
 
-    >>> percent(0.0312)
+    >>> percent(0.0312).replace(NARROW_SPACE, " ")
     '3.1 %'
     """
     return f"{number(100 * share, 2 if share < 0.1 else 3)} %".replace(" ", NARROW_SPACE)
@@ -84,7 +84,7 @@ def percent(share: float) -> str:
 def milliseconds(value: float | None) -> str:
     """Return a duration given in milliseconds.
 
-    >>> milliseconds(1234.5)
+    >>> milliseconds(1234.5).replace(NARROW_SPACE, " ")
     '1.23 s'
     """
     if value is None:
