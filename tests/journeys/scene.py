@@ -89,7 +89,7 @@ def shop_pipeline(rows: pd.DataFrame) -> Any:
     """Return a fitted pipeline whose transformer lives in a file beside."""
     sys.path.insert(0, str(BESIDE))
     try:
-        from shop_features import Age  # type: ignore[import-not-found]  # found at run time, as beside a notebook
+        from client_features import Age  # type: ignore[import-not-found]  # found at run time, as beside a notebook
     finally:
         sys.path.remove(str(BESIDE))
     from sklearn.compose import make_column_transformer

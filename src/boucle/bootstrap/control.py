@@ -32,6 +32,7 @@ def control_plane(settings: Settings) -> ControlPlane:
         token=token,
         gateway_url=lambda: gateway_url,
         version=boucle.__version__,
+        build_timeout_s=settings.build_timeout_s,
         is_open_to_network=is_open(settings.host),
         allowed_hosts=settings.allowed_hosts,
         is_stopping=stopping.is_set,

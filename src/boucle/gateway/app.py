@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ class Gateway:
         self.meters = Meters()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
         serving = ServingOptions(self.executor, options.limits, options.timeout_s, options.batch)
-        self.fleet = Fleet(Opener(models, serving), self.meters)
+        self.fleet = Fleet(Opener(models, serving), self.meters, gc.freeze)
         self.invocations = Invocations(options.limits, self.executor)
         self.in_flight = 0
         self._guard = Guard(options.allowed_hosts, options.token)
@@ -85,6 +86,8 @@ class Gateway:
 
     async def start(self) -> None:
         """Serve from the copy on disk, then follow the control plane."""
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not walk it in the middle of an answer
         table = await asyncio.to_thread(read_table, self.options.routes_copy)
         if table is not None:
             self.fleet.apply(table)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from boucle.core.errors import BoucleError, NotFound, Unavailable
@@ -38,11 +39,12 @@ class Failing:
 class Fleet:
     """Everything that answers in this process. Lives in one event loop."""
 
-    def __init__(self, opener: Opener, meters: Meters) -> None:
+    def __init__(self, opener: Opener, meters: Meters, when_loaded: Callable[[], None] = lambda: None) -> None:
         self.table: RouteTable | None = None
         self.failing: dict[Key, Failing] = {}
         self.loaded: dict[Key, Endpoint] = {}
         self._opener = opener
+        self._when_loaded = when_loaded
         self._meters = meters
         self._pointers: dict[str, dict[str, Endpoint]] = {}
         self._loads: dict[Key, tuple[RoutedVersion, asyncio.Task[None]]] = {}
@@ -118,6 +120,7 @@ class Fleet:
         self.failing.pop(key, None)
         self._loads.pop(key, None)
         self._tried.set()
+        self._when_loaded()
         replaced = self.loaded.get(key)
         self.loaded[key] = endpoint
         log.info("loaded", extra={"model": name, "version": number})

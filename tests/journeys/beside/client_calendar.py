@@ -1,4 +1,4 @@
-"""Found by boucle because shop_features imports it."""
+"""Found by boucle because client_features imports it."""
 
 from typing import Any
 

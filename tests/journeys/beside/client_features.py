@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from shop_calendar import days_since_2000
+from client_calendar import days_since_2000
 from sklearn.base import BaseEstimator, TransformerMixin
 
 
