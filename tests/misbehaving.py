@@ -12,7 +12,10 @@ class Obedient:
     """Doubles ``x``. Negative values are orders: see ``predict``."""
 
     def predict(self, rows: Any) -> Any:
-        """Return twice ``x``: -1 raises, -2 dies, -3 sleeps, -4 prints, -5 answers too much, -6 exits, -7 NaN."""
+        """Return twice ``x``.
+
+        -1 raises, -2 dies, -3 sleeps, -4 prints, -5 answers too much, -6 exits, -7 answers NaN, -8 takes a second.
+        """
         values = [float(row["x"]) for row in rows]
         for value in values:
             if value == -1:
@@ -27,6 +30,8 @@ class Obedient:
                 return [0.0] * 10_000
             if value == -6:
                 os._exit(3)
+            if value == -8:
+                time.sleep(1)
             if value == -7:
                 return [float("nan")] * len(values)
         return [value * 2 for value in values]

@@ -11,6 +11,15 @@ from typing import Any, Callable, Optional
 from boucle.core.errors import InvalidSetting
 
 PREFIX = "BOUCLE_"
+RANGES = {
+    "port": (0, 65_535),
+    "gateway_port": (0, 65_535),
+    "predict_timeout_s": (0.01, 86_400),
+    "build_timeout_s": (1, 86_400),
+    "lease_s": (1, 3_600),
+    "job_slots": (1, 64),
+}
+CHOICES = {"log_level": ("debug", "info", "warning", "error")}
 
 
 def _setting(default: Any, text: str, factory: Optional[Callable[[], Any]] = None) -> Any:
@@ -81,9 +90,12 @@ def _parsed(name: str, default: Any, text: str) -> Any:
             value = number(text)
         except ValueError:
             raise InvalidSetting(variable, text, f"a number such as {default}") from None
-        if value < 0:
-            raise InvalidSetting(variable, text, "zero or more")
+        low, high = RANGES.get(name, (0, float("inf")))
+        if not low <= value <= high:
+            raise InvalidSetting(variable, text, f"{low:g} to {high:g}")
         return value
+    if text not in CHOICES.get(name, (text,)):
+        raise InvalidSetting(variable, text, ", ".join(CHOICES[name]))
     return text
 
 

@@ -99,7 +99,15 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             _send(answers, pack(answer_of(error, "protocol"), {}))
             return
         reply, found = worker.reply(header, columns)
-        _send(answers, pack(reply, found))
+        _send(answers, _packed(reply, found))
+
+
+def _packed(reply: Dict[str, Any], found: Columns) -> bytes:
+    """Return the frame of an answer; one that cannot be written (half a surrogate pair) is told as a failure."""
+    try:
+        return pack(reply, found)
+    except (FrameError, ValueError) as error:
+        return pack(answer_of(error, "predict"), {})
 
 
 def read_frame(stream: BinaryIO) -> Optional[bytearray]:

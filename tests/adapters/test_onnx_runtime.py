@@ -44,7 +44,7 @@ def loaded(model: bytes, told: Signature) -> OnnxGraph:
     return graph
 
 
-def softmax_graph(*outputs: tuple[str, int, list[int | None]]) -> bytes:
+def softmax_graph(*outputs: tuple[str, int, Sequence[int | None]]) -> bytes:
     """Probabilities proportional to exp(a), exp(b), and the position of the larger."""
     nodes = [
         helper.make_node("Softmax", ["x"], ["p"], axis=1),
@@ -56,7 +56,8 @@ def softmax_graph(*outputs: tuple[str, int, list[int | None]]) -> bytes:
 P, LABEL = ("p", FLOAT, [None, 2]), ("label", INT64, [None])
 X = Tensor("x", "float32", (None, 2), ("a", "b"))
 CLASSIFIER = signature([X], {"a": "float", "b": "float"}, task="classification", classes=("no", "yes"))
-EXPECTED = np.exp([[1, 3], [2, 0], [0.5, 1]]) / np.exp([[1, 3], [2, 0], [0.5, 1]]).sum(axis=1, keepdims=True)
+_EXP = np.exp([[1.0, 3.0], [2.0, 0.0], [0.5, 1.0]])
+EXPECTED = _EXP / _EXP.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("dtype", [FLOAT, DOUBLE], ids=["float", "double"])
@@ -325,5 +326,5 @@ def _counting_graph() -> bytes:
         [("y", FLOAT, [None, 1])],
         one=np.float32(1),
         zero=np.float32(0),
-        yes=np.array(True),
+        yes=np.array([1], dtype=bool).reshape(()),
     )

@@ -33,7 +33,7 @@ def control() -> Iterator[ControlPlane]:
     plane = ControlPlane()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the standard library's name
+        def do_GET(self) -> None:  # the standard library's name
             plane.asked.append((self.path, self.headers["authorization"]))
             self.send_response(plane.status)
             self.send_header("content-length", str(len(plane.body)))
@@ -45,7 +45,7 @@ def control() -> Iterator[ControlPlane]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         plane.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield plane
         server.shutdown()

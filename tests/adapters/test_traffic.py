@@ -169,7 +169,7 @@ def test_a_gateway_that_tells_nothing_useful_has_no_traffic(ask: Ask, told: Told
 
 
 def test_a_gateway_that_is_down_has_no_traffic_and_is_asked_again() -> None:
-    clock = iter([0.0, 10.0])
+    clock = iter([0.0, 0.1, 10.0, 10.1])  # before and after each reading
     traffic = GatewayTraffic(lambda: "http://127.0.0.1:9", "", lambda: next(clock))
 
     assert traffic.read() == {}

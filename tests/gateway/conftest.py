@@ -129,11 +129,13 @@ class Launch:
         return running
 
     def stop(self) -> None:
+        """Stop every gateway that was started, and wait for its end."""
         for running, thread in self.running:
             running.client.close()
             running.server.should_exit = True
             thread.join(10)
             assert not thread.is_alive()
+        self.running.clear()
 
 
 @pytest.fixture

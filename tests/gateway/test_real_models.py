@@ -160,6 +160,7 @@ def test_answers_that_are_no_numbers_are_null(obeying: Running) -> None:
 def test_a_gateway_that_restarts_finds_its_model_warm(obeying: Running, hosting: Hosting, launch: Launch) -> None:
     pid = hosting.pid()
     routes = MemoryRoutes(table(1, obedient(hosting.artifacts), name="obedient"))
+    launch.stop()
 
     again = launch(StoredModels(hosting.artifacts, hosting.socket), routes)
     until(lambda: again.app.fleet.aliases("obedient") != {}, 20)

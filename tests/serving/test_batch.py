@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,14 +164,41 @@ def test_a_request_that_waited_too_long_is_refused_not_run() -> None:
 
     async def scene() -> None:
         batcher = Batcher(model.later, BatchOptions(max_rows=1, max_wait_s=0.001), Meter())
-        first, second = asyncio.create_task(batcher.infer(rows(1))), asyncio.create_task(batcher.infer(rows(2)))
-        await first
+        waiting = [asyncio.create_task(batcher.infer(rows(x))) for x in (1, 2, 3, 4, 5, 6)]
+        await waiting[0]
         with pytest.raises(Unavailable, match="waited too long"):
-            await second
+            await waiting[-1]
 
     asyncio.run(scene())
 
-    assert model.batches == [[1]]
+    assert [6] not in model.batches
+
+
+def test_under_load_what_is_taken_is_answered_soon_and_the_rest_is_refused_at_once() -> None:
+    model = Model()
+    options = BatchOptions(max_rows=1, max_wait_s=0.1)
+    waited: list[float] = []
+    refused: list[float] = []
+
+    async def ask(batcher: Batcher, at_s: float) -> None:
+        await asyncio.sleep(at_s)
+        start = time.monotonic()
+        try:
+            await batcher.infer(rows(1))
+            waited.append(time.monotonic() - start)
+        except Unavailable:
+            refused.append(time.monotonic() - start)
+
+    async def scene() -> None:
+        batcher = Batcher(model.later, options, Meter())
+        await asyncio.gather(*(ask(batcher, i * 0.001) for i in range(1_000)))
+
+    asyncio.run(scene())
+
+    assert len(waited) + len(refused) == 1_000
+    assert len(waited) > 50
+    assert max(waited) < 0.5
+    assert sorted(refused)[len(refused) * 9 // 10] < 0.05
 
 
 def test_the_batcher_works_on_after_a_failure_nobody_foresaw() -> None:

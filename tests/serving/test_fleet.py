@@ -135,7 +135,7 @@ def test_a_version_that_left_the_table_is_closed_after_its_last_request() -> Non
         await asyncio.sleep(0)
         assert models.made[0].is_loaded
         assert await asked(endpoint) == 82.0
-        endpoint.leave()
+        endpoint.exit()
         await until(lambda: not models.made[0].is_loaded)
 
     scene(models, play)

@@ -27,7 +27,7 @@ def test_registering_a_manifest_makes_a_version_and_one_build_job(api: httpx.Cli
     assert again.json() == first.json()
     jobs = world.jobs.list(JobQuery("build"))
     assert [(job.args, job.dedupe, job.id) for job in jobs] == [
-        ({"name": "new-model", "number": 1}, "build:new-model:1", version.job)
+        ({"name": "new-model", "number": 1}, "build:new-model:1:1", version.job)
     ]
 
 

@@ -92,10 +92,18 @@ def test_a_stop_does_not_wait_for_those_who_wait(world: World) -> None:
         threading.Timer(0.2, stopping.set).start()
         started = time.monotonic()
 
-        answer = client.get("/api/v1/routes", params={"after": 10**9, "wait_s": 20}, timeout=30)
+        known = world.registry.sequence()
+        answer = client.get("/api/v1/routes", params={"after": known, "wait_s": 20}, timeout=30)
 
     assert answer.status_code == 204
     assert time.monotonic() - started < 5
+
+
+def test_a_gateway_that_knows_more_than_a_restored_registry_is_told_its_table(server: httpx.Client) -> None:
+    answer = server.get("/api/v1/routes", params={"after": 10**9, "wait_s": 20})
+
+    assert answer.status_code == 200
+    assert answer.json()["sequence"] < 10**9
 
 
 @pytest.mark.parametrize(

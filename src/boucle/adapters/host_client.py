@@ -131,6 +131,10 @@ class HostedVersion:
         finally:
             await beside.closed()
 
+    async def leave(self) -> None:
+        """Close the connection; the host keeps the version for a minute."""
+        await self._line.closed()
+
     async def unload(self) -> None:
         """Let the version go. Never raises: a host that is gone holds nothing."""
         try:

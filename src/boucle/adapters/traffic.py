@@ -71,7 +71,7 @@ class GatewayTraffic:
             now = self._clock()
             if now - self._told_at >= KEPT_S:
                 self._told = self._read(now)
-                self._told_at = now
+                self._told_at = self._clock()  # after a slow gateway too, those who waited need not ask again
             return self._told
 
     def _read(self, now: float) -> dict[str, ModelTraffic]:

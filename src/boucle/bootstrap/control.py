@@ -8,7 +8,7 @@ import boucle
 from boucle.adapters.sql import SqlJobStore, migrate
 from boucle.adapters.traffic import GatewayTraffic
 from boucle.bootstrap import server, wiring
-from boucle.bootstrap.data_plane import artifacts, home_of, is_open
+from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
 from boucle.bootstrap.logs import write_logs
 from boucle.settings import Settings, load
 from boucle.web.app import create_app
@@ -34,7 +34,7 @@ def control_plane(settings: Settings) -> ControlPlane:
         version=boucle.__version__,
         build_timeout_s=settings.build_timeout_s,
         is_open_to_network=is_open(settings.host),
-        allowed_hosts=settings.allowed_hosts,
+        allowed_hosts=served_hosts(settings),
         is_stopping=stopping.is_set,
     )
 

@@ -30,6 +30,12 @@ def environments(settings: Settings) -> UvEnvironments:
     )
 
 
+def served_hosts(settings: Settings) -> tuple[str, ...]:
+    """Return the host names served beside the loopback ones: those allowed, and the address listened on."""
+    is_any = settings.host in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    return settings.allowed_hosts if is_any else (*settings.allowed_hosts, settings.host)
+
+
 def is_open(host: str) -> bool:
     """True when an address can be reached from beyond this machine."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from boucle.adapters.models import StoredModels
 from boucle.adapters.route_source import HttpRouteSource
 from boucle.bootstrap import server
-from boucle.bootstrap.data_plane import artifacts, home_of, is_open
+from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
 from boucle.bootstrap.logs import write_logs
 from boucle.gateway.app import Gateway, GatewayOptions, create_app
 from boucle.gateway.protocol import ReceiptProtocol
@@ -20,7 +20,7 @@ def gateway(settings: Settings) -> Gateway:
     options = GatewayOptions(
         routes_copy=home.routes,
         token=home.token() if is_open(settings.host) else "",
-        allowed_hosts=settings.allowed_hosts,
+        allowed_hosts=served_hosts(settings),
         limits=Limits(max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows),
         timeout_s=settings.predict_timeout_s,
     )

@@ -7,10 +7,14 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from boucle.core.errors import NotAllowed
+from boucle.core.i18n import _
 
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 
@@ -22,11 +26,12 @@ class Home:
     root: Path
 
     def prepare(self) -> Home:
-        """Make the folders, readable by their owner only."""
+        """Make the folders, each readable by its owner only. Raises NotAllowed for a folder that is another user's."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.artifacts, self.uploads, self.environments, self.logs):
+        for folder in (self.artifacts, self.uploads, self.environments, self.logs, self.socket.parent):
             folder.mkdir(exist_ok=True, mode=0o700)
-        self.socket.parent.mkdir(exist_ok=True, mode=0o700)
+        for folder in {self.root, self.socket.parent}:
+            keep_private(folder)
         return self
 
     @property
@@ -114,8 +119,19 @@ class Home:
         return False
 
 
+def keep_private(folder: Path) -> None:
+    """Close a folder to all but its owner. Raises NotAllowed unless it is a real folder of this user's."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise NotAllowed(
+            "foreign-folder",
+            _("{folder} belongs to another user or is a link. Choose another BOUCLE_HOME.").format(folder=folder),
+        )
+    folder.chmod(0o700)
+
+
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads: temporary file, fsync, rename."""
+    """Write a file that only its owner reads: temporary file, fsync, rename, fsync of the folder."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -123,3 +139,8 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -35,6 +35,7 @@ def ensure_up(settings: Settings, detach: bool, tell: Callable[[Told], None]) ->
     running = home.platform()
     if running is not None:
         return running
+    home.token(settings.token)
     if detach:
         return _detached(settings, home)
     write_logs(home.logs, "supervisor", settings.log_level)
@@ -68,7 +69,8 @@ def status(settings: Settings) -> tuple[Told | None, list[Check]]:
     told = home.platform()
     if told is None:
         return None, []
-    checks = [_is_ready(name, told[key]) for name, key in (("control plane", "url"), ("gateway", "gateway_url"))]
+    addresses = {"control plane": told["url"], "gateway": told["gateway_url"]}
+    checks = [_is_ready(name, address, home.token()) for name, address in addresses.items()]
     for name in ("host", "worker"):
         pid = told["pids"].get(name)
         is_alive = pid is not None and Path(f"/proc/{pid}").exists()
@@ -82,9 +84,10 @@ def status(settings: Settings) -> tuple[Told | None, list[Check]]:
     return told, checks
 
 
-def _is_ready(name: str, address: str) -> Check:
+def _is_ready(name: str, address: str, token: str) -> Check:
+    headers = {"Authorization": f"Bearer {token}"}
     try:
-        answer = httpx.get(f"{address}/readyz", trust_env=False, timeout=5.0)
+        answer = httpx.get(f"{address}/readyz", headers=headers, trust_env=False, timeout=5.0)
     except httpx.TransportError as error:
         return Check(
             name, "fail", observed=str(error), advice=_("Read the logs, or start it again: boucle down; boucle up")

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -69,10 +69,8 @@ class Supervisor:
         """Start everything, say so in ``platform.json``, keep it alive until told to stop."""
         self.home.prepare()
         with self.home.lock_file.open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Conflict(_("A platform already runs from {home}.").format(home=self.home.root)) from None
+            if not _locked(lock):
+                raise Conflict(_("A platform already runs from {home}.").format(home=self.home.root))
             self.home.platform_file.unlink(missing_ok=True)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
@@ -205,6 +203,18 @@ class Supervisor:
         for process in self.processes:
             if process.listener is not None:
                 process.listener.close()
+
+
+def _locked(lock: IO[bytes]) -> bool:
+    """Take the lock of a home; a second is given to those who only look whether it is held."""
+    for _attempt in range(20):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def last_words(home: Home, name: str) -> str:

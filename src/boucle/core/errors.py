@@ -29,9 +29,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from boucle.core.check import Check
-from boucle.core.i18n import _
+from boucle.core.i18n import N_, _
 
 MAX_SHOWN = 80
+KINDS = (N_("model"), N_("version"), N_("alias"), N_("job"), N_("artifact"), N_("static file"))  # of NotFound
 
 
 def shown(value: Any) -> str:
@@ -135,7 +136,7 @@ class NotFound(BoucleError):
         self.kind, self.name, self.choices, self.cure = kind, name, tuple(choices), cure
         there = ", ".join(self.choices[:20]) or _("none")
         super().__init__(
-            _("There is no {kind} {name}. There is: {there}.").format(kind=kind, name=shown(name), there=there)
+            _("There is no {kind} {name}. There is: {there}.").format(kind=_(kind), name=shown(name), there=there)
             + (" " + cure if cure else "")
         )
 

@@ -45,7 +45,8 @@ class Route:
 
 @dataclass(frozen=True)
 class RouteTable:
-    """All routes at one moment. ``sequence`` grows with each change; a table with a smaller one is stale."""
+    """All routes at one moment. ``sequence`` grows with each change, and falls only when the
+    registry was restored: a table with another one replaces what a gateway holds."""
 
     sequence: int
     routes: tuple[Route, ...] = ()

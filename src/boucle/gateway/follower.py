@@ -27,7 +27,7 @@ async def follow(source: RouteSource, fleet: Fleet, copy: Path) -> None:
             pause_s = _FIRST_PAUSE_S
             if fleet.table is None:
                 table = table or RouteTable(0)
-            elif table is None or table.sequence <= fleet.table.sequence:
+            elif table is None or table.sequence == fleet.table.sequence:
                 continue
             fleet.apply(table)
             await asyncio.to_thread(write_table, copy, table)
@@ -35,3 +35,6 @@ async def follow(source: RouteSource, fleet: Fleet, copy: Path) -> None:
             log.info("no route table for now", extra={"cause": str(error)})
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311  # spreads the tries, hides nothing
             pause_s = min(pause_s * 2, _MAX_PAUSE_S)
+        except Exception:
+            log.exception("the route table could not be followed")
+            await asyncio.sleep(_MAX_PAUSE_S)

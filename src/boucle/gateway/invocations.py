@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from boucle.core.ids import uuid7
-from boucle.gateway.requests import Exchange, Headers, body_of
+from boucle.gateway.requests import Budget, Exchange, Headers, Holding, body_of
 from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.limits import Limits
@@ -23,6 +23,7 @@ T = TypeVar("T")
 Header = tuple[bytes, bytes]
 Write = Callable[[Columns, int, int], bytes]
 _LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
+_BODIES_HELD, _LEAST_HELD_BYTES = 16, 128 * 1024 * 1024  # large bodies in memory at once: so many of the largest
 _MAX_NAMED = 20
 _JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type", b"text/csv; charset=utf-8")
 
@@ -33,29 +34,25 @@ class Invocations:
     def __init__(self, limits: Limits, executor: Executor) -> None:
         self._limits = limits
         self._executor = executor
+        self._budget = Budget(max(_BODIES_HELD * limits.max_body_bytes, _LEAST_HELD_BYTES))
 
     async def answer(self, endpoint: Endpoint, exchange: Exchange) -> None:
         """Answer one request with one version. Raises BoucleError, or ClientGone when there is nobody to tell."""
         start = perf_counter()
-        headers = exchange.headers
         endpoint.enter()
         try:
-            media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
-            body = await body_of(exchange.receive, headers, self._limits)
-            if len(body) > _LARGE_BODY:
-                rows = await self._aside(read_rows, endpoint.plan, body, media)
-            else:
-                rows = read_rows(endpoint.plan, body, media)
+            media = media_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
+            rows = await self._rows(endpoint, exchange, media)
             answered = endpoint.now(rows) if exchange.is_alone() else None
             answers, first, last = answered or await endpoint.infer(rows)
             prediction_id = uuid7()
-            kind, write = _writer(endpoint, headers, media, prediction_id)
+            kind, write = _writer(endpoint, exchange.headers, media, prediction_id)
             if rows.n_rows > _LARGE_ROWS:
                 content = await self._aside(write, answers, first, last)
             else:
                 content = write(answers, first, last)
         finally:
-            endpoint.leave()
+            endpoint.exit()
         meter = endpoint.meter
         meter.predictions += rows.n_rows
         meter.unseen += rows.unseen
@@ -65,6 +62,13 @@ class Invocations:
         if rows.ignored:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
         await exchange.respond(200, content, told)
+
+    async def _rows(self, endpoint: Endpoint, exchange: Exchange, media: str) -> Rows:
+        with Holding(self._budget) as holding:
+            body = await body_of(exchange, self._limits, holding)
+            if len(body) > _LARGE_BODY:
+                return await self._aside(read_rows, endpoint.plan, body, media)
+            return read_rows(endpoint.plan, body, media)
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
         """Do large work in a thread, in the language of this request."""

@@ -63,6 +63,8 @@ def problem(error: Exception, request_id: str) -> Problem:
     status = status_of(error)
     if not isinstance(error, errors.BoucleError):
         log.error("unexpected", extra={"request_id": request_id}, exc_info=error)
+    elif status >= 500:
+        log.warning("failed", extra={"request_id": request_id, "code": error.code, "cause": str(error)[:500]})
     document: dict[str, Any] = {
         "type": f"urn:boucle:problem:{_code(error)}",
         "title": _title(status),

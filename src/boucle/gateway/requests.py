@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from boucle.core.errors import InvalidRequest, TooLarge
+from boucle.core.errors import InvalidRequest, TooLarge, Unavailable
 from boucle.core.i18n import _, supported
 from boucle.core.ids import uuid7
 from boucle.serving.decode import unzipped
@@ -98,11 +98,45 @@ class Exchange(NamedTuple):
         await self.send({"type": "http.response.body", "body": content})
 
 
-async def body_of(receive: Receive, headers: Headers, limits: Limits) -> bytes:
+class Budget:
+    """The bytes of large bodies that this process may hold at once, so that many callers cannot fill its memory."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """Hold more. Raises Unavailable beyond the limit."""
+        if self.held_bytes + size_bytes > self.limit_bytes:
+            raise Unavailable(_("The gateway holds as many large requests as it can. Try again in a moment."))
+        self.held_bytes += size_bytes
+
+
+class Holding:
+    """What one request holds of the budget, given back at the end of a ``with`` block."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._size_bytes = 0
+
+    def __enter__(self) -> Holding:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._budget.held_bytes -= self._size_bytes
+
+    def add(self, size_bytes: int) -> None:
+        """Hold more. Raises Unavailable beyond the limit."""
+        self._budget.take(size_bytes)
+        self._size_bytes += size_bytes
+
+
+async def body_of(exchange: Exchange, limits: Limits, holding: Holding) -> bytes:
     """Return the body, unpacked. What is announced or grows beyond the limit is refused before it is read whole.
 
-    Raises TooLarge, InvalidRequest for a coding that is not read, ClientGone.
+    Raises TooLarge, InvalidRequest for a coding that is not read, Unavailable beyond the budget, ClientGone.
     """
+    headers = exchange.headers
     coding = headers.get(b"content-encoding", b"identity").lower()
     if coding not in (b"identity", b"gzip"):
         raise InvalidRequest(
@@ -111,11 +145,15 @@ async def body_of(receive: Receive, headers: Headers, limits: Limits) -> bytes:
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced[:20]) > limits.max_body_bytes:
         raise TooLarge(_("bytes of the body"), int(announced[:20]), limits.max_body_bytes)
-    body = await _whole(receive, limits)
-    return body if coding == b"identity" else unzipped(body, limits)
+    body = await _whole(exchange.receive, limits, holding)
+    if coding == b"identity":
+        return body
+    body = unzipped(body, limits)
+    holding.add(len(body))
+    return body
 
 
-async def _whole(receive: Receive, limits: Limits) -> bytes:
+async def _whole(receive: Receive, limits: Limits, holding: Holding) -> bytes:
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -123,6 +161,7 @@ async def _whole(receive: Receive, limits: Limits) -> bytes:
     if not message.get("more_body", False):
         return body
     parts, size = [body], len(body)
+    holding.add(size)
     while message.get("more_body", False):
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -131,4 +170,5 @@ async def _whole(receive: Receive, limits: Limits) -> bytes:
         size += len(parts[-1])
         if size > limits.max_body_bytes:
             raise TooLarge(_("bytes of the body"), size, limits.max_body_bytes)
+        holding.add(len(parts[-1]))
     return b"".join(parts)

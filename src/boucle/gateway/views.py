@@ -61,7 +61,7 @@ class Views:
         route = None if table is None else table.route(name)
         if route is None:
             self._fleet.find(name)
-            raise NotFound(_("model"), name)
+            raise NotFound("model", name)
         pointers = self._fleet.aliases(name)
         champion = pointers.get(CHAMPION)
         return {

@@ -51,8 +51,9 @@ def end_failed_build(job: Job, error: str, registry: Registry) -> None:
     if job.kind != "build":
         return
     name, number = job.args["name"], job.args["number"]
-    if registry.version(name, number).state != "building":
-        return
+    version = registry.version(name, number)
+    if version.state != "building" or version.job not in (None, job.id):
+        return  # built already, or being built again by a later job
     observed = _("the build was ended: {error}").format(error=error)
     advice = _("The model was neither accepted nor refused, and nothing that serves was changed. Deploy it again.")
     evidence = {"job": job.id, "attempts": job.attempts}

@@ -8,6 +8,7 @@ fails alone: the others of its batch are run again one by one.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -33,11 +34,16 @@ class Answered(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """``max_rows`` of one batch; ``max_waiting`` requests in the queue, ``max_wait_s`` of one in it."""
+    """``max_rows`` of one batch, ``max_waiting`` requests in the queue.
+
+    A request is refused when more than two calls of the model are before it and they would take ``max_wait_s``, and
+    when it waited that long beyond two calls; it is not tried again after a failure when it is ``max_age_s`` old.
+    """
 
     max_rows: int = 1024
     max_waiting: int = 1024
-    max_wait_s: float = 10.0
+    max_wait_s: float = 0.5
+    max_age_s: float = 10.0
 
 
 class _Waiting(NamedTuple):
@@ -47,6 +53,8 @@ class _Waiting(NamedTuple):
 
 
 Batch = list[_Waiting]
+_CALLS_ALLOWED = 2
+_NEWEST_WEIGHT = 0.3
 
 
 class Batcher:
@@ -57,6 +65,9 @@ class Batcher:
         self.options = options
         self.meter = meter
         self._queue: deque[_Waiting] = deque()
+        self._rows_waiting = 0  # of requests with few rows
+        self._many_waiting = 0  # requests with many rows, each a call of its own
+        self._call_s = 0.0  # what a call takes of late
         self._is_running = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,10 +77,11 @@ class Batcher:
 
         Raises ModelFailed, TooSlow, or Unavailable when too many requests wait already.
         """
-        if len(self._queue) >= self.options.max_waiting:
-            raise Unavailable(_("The model is busy: {n} requests wait already.").format(n=len(self._queue)))
+        self._refuse_when_busy()
         waiting = _Waiting(rows, self._loop.create_future(), self._loop.time())
         self._queue.append(waiting)
+        self._rows_waiting += 0 if rows.columns is not None else rows.n_rows
+        self._many_waiting += 1 if rows.columns is not None else 0
         if not self._is_running:
             self._is_running = True
             self._loop.call_soon(self._next)
@@ -87,6 +99,17 @@ class Batcher:
         self.meter.batched_rows += rows.n_rows
         _check_number(answers, rows.n_rows)
         return Answered(answers, 0, rows.n_rows)
+
+    def _refuse_when_busy(self) -> None:
+        calls = self._is_running + self._many_waiting + -(-self._rows_waiting // self.options.max_rows)
+        ahead_s = calls * self._call_s
+        if len(self._queue) >= self.options.max_waiting or (
+            calls > _CALLS_ALLOWED and ahead_s > self.options.max_wait_s
+        ):
+            n_waiting = len(self._queue)
+            raise Unavailable(
+                _("The model is busy: {n} requests wait already.").format(n=n_waiting), math.ceil(max(ahead_s, 1.0))
+            )
 
     def _next(self) -> None:
         batch = self._taken()
@@ -112,13 +135,15 @@ class Batcher:
         """Take what goes together: few-row requests up to ``max_rows``, or one request of many rows."""
         batch: Batch = []
         n_rows = 0
-        oldest = self._loop.time() - self.options.max_wait_s
+        oldest = self._loop.time() - self.options.max_wait_s - _CALLS_ALLOWED * self._call_s
         while self._queue:
             rows = self._queue[0].rows
             n_rows += rows.n_rows
             if batch and (n_rows > self.options.max_rows or rows.columns is not None):
                 break
             item = self._queue.popleft()
+            self._rows_waiting -= 0 if rows.columns is not None else rows.n_rows
+            self._many_waiting -= 1 if rows.columns is not None else 0
             if item.since < oldest:
                 _refuse(item, Unavailable(_("The model is busy: the request waited too long. Try again later.")))
                 n_rows -= rows.n_rows
@@ -129,8 +154,12 @@ class Batcher:
         return batch
 
     async def _later(self, batch: Batch, answers: Awaitable[Columns], n_rows: int) -> None:
+        start = self._loop.time()
         try:
-            _deliver(batch, await answers, n_rows)
+            found = await answers
+            took_s = self._loop.time() - start
+            self._call_s += (_NEWEST_WEIGHT if self._call_s else 1.0) * (took_s - self._call_s)
+            _deliver(batch, found, n_rows)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked
             await self._failed(batch, error)
         else:
@@ -146,15 +175,18 @@ class Batcher:
                 _refuse(item, error)
         else:
             for item in batch:
-                await self._alone(item)
+                await self._alone(item, error)
         self._next()
 
-    async def _alone(self, item: _Waiting) -> None:
+    async def _alone(self, item: _Waiting, error: Exception) -> None:
+        if self._loop.time() - item.since > self.options.max_age_s:
+            _refuse(item, error)
+            return
         try:
             answers = self.run([item.rows])
             _deliver([item], answers if isinstance(answers, dict) else await answers, item.rows.n_rows)
-        except Exception as error:  # noqa: BLE001  # handed to whoever asked
-            _refuse(item, error)
+        except Exception as found:  # noqa: BLE001  # handed to whoever asked
+            _refuse(item, found)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -34,7 +34,7 @@ class Endpoint:
 
     ``infer`` raises ModelFailed, TooSlow or Unavailable; ``now`` answers a lone request without a queue, or returns
     None when ``infer`` must; ``probe`` returns when the model answers now and raises
-    BoucleError when it does not; ``close`` lets the model go.
+    BoucleError when it does not; ``close`` lets the model go; ``leave`` lets it go when no other gateway starts soon.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Endpoint:
     now: Now
     probe: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
+    leave: Callable[[], Awaitable[None]]
 
     def __post_init__(self) -> None:
         """Prepare what each answer needs."""
@@ -57,10 +58,10 @@ class Endpoint:
         ]
 
     def enter(self) -> None:
-        """Say that a request begins: the model stays until it leaves."""
+        """Say that a request begins: the model stays until it exits."""
         self._in_flight += 1
 
-    def leave(self) -> None:
+    def exit(self) -> None:
         """Say that a request ended."""
         self._in_flight -= 1
         if self._in_flight == 0:
@@ -99,7 +100,7 @@ class Opener:
                 await lanes.aside([Rows(1, columns=example)])
 
         infer, now = lanes.opened(options.batch, meter)
-        return Endpoint(name, version, plan, meter, infer, now, probe, _nothing)
+        return Endpoint(name, version, plan, meter, infer, now, probe, _nothing, _nothing)
 
     async def _hosted(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
         model, timeout_s = self.models.hosted(name, version), self.options.timeout_s
@@ -109,7 +110,7 @@ class Opener:
             return model.predict(plan.columns(parts), timeout_s)
 
         batcher = Batcher(run, self.options.batch, meter)
-        return Endpoint(name, version, plan, meter, batcher.infer, never_now, model.ping, model.unload)
+        return Endpoint(name, version, plan, meter, batcher.infer, never_now, model.ping, model.unload, model.leave)
 
 
 async def _nothing() -> None:

@@ -91,12 +91,12 @@ class Fleet:
         return True
 
     async def close(self) -> None:
-        """Stop loading, and let every model go."""
+        """Stop loading, and leave every model."""
         tasks = [task for _version, task in self._loads.values()]
         for task in (*tasks, *self._leaving):
             task.cancel()
         await asyncio.gather(*tasks, *self._leaving, return_exceptions=True)
-        await asyncio.gather(*(endpoint.close() for endpoint in self.loaded.values()), return_exceptions=True)
+        await asyncio.gather(*(endpoint.leave() for endpoint in self.loaded.values()), return_exceptions=True)
         self._pointers, self.loaded = {}, {}
 
     async def _load(self, key: Key, version: RoutedVersion) -> None:
@@ -159,10 +159,10 @@ class Fleet:
             return Unavailable(_("The gateway has no route table yet. Is the control plane up?"))
         route = table.route(model)
         if route is None:
-            return NotFound(_("model"), model, [r.name for r in table.routes], _("Deploy it first: boucle.deploy(…)"))
+            return NotFound("model", model, [r.name for r in table.routes], _("Deploy it first: boucle.deploy(…)"))
         if alias not in route.aliases:
             cure = _("Set it with: boucle promote {model} VERSION --alias {alias}")
-            return NotFound(_("alias"), alias, sorted(route.aliases), cure.format(model=model, alias=alias[:63]))
+            return NotFound("alias", alias, sorted(route.aliases), cure.format(model=model, alias=alias[:63]))
         return Unavailable(
             _("Version {number} of '{model}' is being loaded. Try again in a moment.").format(
                 number=route.aliases[alias], model=model

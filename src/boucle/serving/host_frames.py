@@ -31,7 +31,8 @@ class NotLoaded(errors.Unavailable):
 
 def told(error: Exception) -> dict[str, Any]:
     """Return the header that tells of an error. ``error_from`` makes the error of it again."""
-    found: dict[str, Any] = {"code": "unavailable", "message": f"{type(error).__name__}: {error}"[:500]}
+    unforeseen = _("The model host failed unforeseen; its log says how.")  # paths and names stay inside
+    found: dict[str, Any] = {"code": "unavailable", "message": unforeseen}
     if isinstance(error, errors.BoucleError):
         found = {"code": error.code, "message": str(error)[:2000]}
     if isinstance(error, errors.ModelFailed):

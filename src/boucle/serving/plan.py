@@ -17,7 +17,7 @@ from boucle.core.schema import Schema
 from boucle.core.table import Column, missing_mask
 from boucle.serving.fields import Field
 from boucle.serving.findings import Findings
-from boucle.serving.limits import INT64_MAX, Limits
+from boucle.serving.limits import INT64_MAX, INT64_MIN, Limits
 from boucle.serving.raw import Names, RawRows
 from boucle_worker.frames import Columns
 
@@ -111,7 +111,7 @@ class RowPlan:
             for cell in columns[i]:
                 if cell is not None and not low <= cell <= high:
                     out_of_range += 1
-                    if cell > INT64_MAX:
+                    if not INT64_MIN <= cell <= INT64_MAX:
                         self._checked(columns, [i])
         return Rows(raw.n_rows, columns, None, unseen, out_of_range, raw.ignored)
 

@@ -41,6 +41,9 @@ class HostedModel(Protocol):
     async def ping(self) -> None:
         """Return when it answers. Raises BoucleError when it does not."""
 
+    async def leave(self) -> None:
+        """Close the connection: its process is kept a while, for a gateway that starts again. Never raises."""
+
     async def unload(self) -> None:
         """Let its process go. Never raises."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
@@ -26,7 +27,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """``gateway_url`` is asked at each use: the gateway may come up after the control plane, on a port of its own.
+    """``gateway_url`` is where this process reaches the gateway; ``gateway_for`` is what a caller is told.
 
     ``token`` opens the API, and the pages too when ``is_open_to_network``. ``allowed_hosts`` are served beside the
     loopback names. ``is_stopping`` ends the answers that wait for news, so that a stop does not wait for them.
@@ -45,6 +46,18 @@ class ControlPlane:
     build_timeout_s: float = 900.0
     now_us: Callable[[], int] = _now_us
     is_stopping: Callable[[], bool] = _never
+
+
+def gateway_for(plane: ControlPlane, request: Request) -> str:
+    """Return the address of the gateway as the caller of a request can reach it.
+
+    Beyond loopback that is the host the caller asked (the guard has checked it), with the gateway's port.
+    """
+    inside = plane.gateway_url().rstrip("/")
+    if not plane.is_open_to_network:
+        return inside
+    host = request.url.hostname or ""
+    return f"{request.url.scheme}://{f'[{host}]' if ':' in host else host}:{urlsplit(inside).port}"
 
 
 def plane_of(request: Request) -> ControlPlane:

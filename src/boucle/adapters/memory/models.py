@@ -57,6 +57,9 @@ class FunctionHosted:
     async def ping(self) -> None:
         """A function always answers."""
 
+    async def leave(self) -> None:
+        """There is no connection."""
+
     async def unload(self) -> None:
         """Say that it is held no more."""
         self.is_loaded = False
@@ -82,7 +85,7 @@ class MemoryModels:
     def _of(self, version: RoutedVersion) -> Predict:
         digest = version.model.digest
         if digest not in self.functions:
-            raise NotFound(_("artifact"), digest[:12])
+            raise NotFound("artifact", digest[:12])
         return self.functions[digest]
 
 

@@ -123,7 +123,10 @@ def _building(plane: ControlPlane, version: Version) -> Version:
         return version
     args = {"name": version.name, "number": version.number}
     options = JobOptions(timeout_s=plane.build_timeout_s)
-    job = plane.jobs.enqueue("build", args, f"build:{version.name}:{version.number}", options)
+    history = plane.registry.history(version.name)
+    tries = sum(entry.version == version.number and entry.action in ("register", "retry") for entry in history)
+    dedupe = f"build:{version.name}:{version.number}:{tries}"  # the job of a try that failed may not have ended yet
+    job = plane.jobs.enqueue("build", args, dedupe, options)
     plane.registry.set_job(version.name, version.number, job.id)
     return plane.registry.version(version.name, version.number)
 

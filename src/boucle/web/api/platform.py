@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse
 
 from boucle.core.document import to_json
 from boucle.core.errors import Unavailable
 from boucle.core.i18n import N_, _
 from boucle.jobs.job import JobQuery
-from boucle.web.plane import Plane
+from boucle.web.plane import Plane, gateway_for
 from boucle.web.security import PublicRoute, TokenRoute
 
 router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["platform"])
@@ -22,9 +22,10 @@ JobId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z_-]+$", descripti
 
 
 @router.get("/platform", summary=N_("Show what runs here"))
-def show_platform(plane: Plane) -> JSONResponse:
+def show_platform(plane: Plane, request: Request) -> JSONResponse:
     """The version of boucle, the address that answers predictions, and how models are isolated."""
-    return JSONResponse({"version": plane.version, "gateway_url": plane.gateway_url(), "isolation": "none"})
+    told = {"version": plane.version, "gateway_url": gateway_for(plane, request), "isolation": "none"}
+    return JSONResponse(told)
 
 
 @router.get("/jobs", summary=N_("List the jobs"))

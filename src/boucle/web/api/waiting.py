@@ -52,12 +52,14 @@ async def follow_build(name: Name, number: Number, plane: Plane, after: After = 
     responses={200: {"model": RouteTable}, 204: {"description": N_("Nothing newer than `after`")}},
 )
 async def follow_routes(plane: Plane, request: Request, after: After = -1, wait_s: WaitS = 0) -> Response:
-    """The table at once when its sequence is beyond ``after``, else as soon as it is, for ``wait_s`` at most."""
+    """The table at once when its sequence is not ``after``, else as soon as it changes, for ``wait_s`` at most.
+
+    A smaller sequence is news too: the database was restored, and what it says is what counts.
+    """
     deadline = time.monotonic() + wait_s
     while True:
-        table = await run_in_threadpool(plane.registry.route_table)
-        if table.sequence > after:
-            return JSONResponse(to_json(table))
+        if await run_in_threadpool(plane.registry.sequence) != after:
+            return JSONResponse(to_json(await run_in_threadpool(plane.registry.route_table)))
         if time.monotonic() >= deadline or plane.is_stopping() or await request.is_disconnected():
             return Response(status_code=204)
         await asyncio.sleep(POLL_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,7 +20,7 @@ from boucle.web.pages.snippets import Example, Snippet, snippets
 from boucle.web.pages.spark import bars
 from boucle.web.pages.templates import page, pretty
 from boucle.web.parameters import Name, Number
-from boucle.web.plane import ControlPlane, Plane, plane_of
+from boucle.web.plane import ControlPlane, Plane, gateway_for, plane_of
 from boucle.web.security import PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -138,6 +138,7 @@ def _shown(plane: ControlPlane, name: str, number: int | None) -> Shown:
 
 
 def _answer(request: Request, shown: Shown, tried: Tried | None = None) -> Response:
+    shown = replace(shown, gateway=gateway_for(plane_of(request), request))
     schema = shown.version.manifest.schema
     outcome = None if tried is None else tried.outcome
     values = {

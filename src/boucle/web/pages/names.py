@@ -16,11 +16,13 @@ _CHECKS = {
     "onnx": N_("ONNX file"),
     "signature": N_("Signature"),
     "parity": N_("Parity"),
+    "build": N_("Build"),
 }
 _STATUSES = {"pass": N_("Passed"), "warn": N_("Warning"), "fail": N_("Failed")}
 _STATES = {"building": N_("Building"), "ready": N_("Ready"), "failed": N_("Failed")}
 _ACTIONS = {
     "register": N_("registered"),
+    "retry": N_("sent again"),
     "ready": N_("became ready"),
     "failed": N_("failed to build"),
     "promote": N_("promoted"),
