@@ -57,7 +57,9 @@ def say(title: str) -> None:
 
 def ask(name: str, row: dict[str, object], deployment: Any) -> None:
     """Ask one row three ways, and show that the answers are the same."""
-    by_sdk = deployment.predict([row]).predictions[0]
+    asked = deployment.predict([row])
+    by_sdk = asked.predictions[0]
+    surest = float(asked.probabilities[0].max())
     by_cli = subprocess.run(
         [sys.executable, "-m", "boucle.cli.main", "predict", name, "-", "--json"],
         input=json.dumps([row]),
@@ -74,6 +76,7 @@ def ask(name: str, row: dict[str, object], deployment: Any) -> None:
     }
     for way, answer in answers.items():
         out.print(f"  {way:<5} {answer}")
+    out.print(f"  version {asked.version} answered, {surest:.4%} sure")
     if len(set(answers.values())) != 1:
         raise SystemExit(f"The three ways disagree: {answers}")
 
@@ -135,7 +138,8 @@ def main() -> None:
     out.print(f"  This model   {told['url']}/models/penguins")
     out.print(f"  Predictions  {told['gateway_url']}/models/penguins/invocations")
     out.print(f"  API          {told['url']}/api/docs")
-    out.print(f"  Stop it      BOUCLE_HOME={os.environ['BOUCLE_HOME']} .venv/bin/boucle down")
+    out.print(f"  Use it       export BOUCLE_HOME={os.environ['BOUCLE_HOME']}")
+    out.print("  Stop it      .venv/bin/boucle down")
     out.print(f"\n[dim]{time.perf_counter() - began:.1f} s in all[/]")
 
 

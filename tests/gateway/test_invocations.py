@@ -188,6 +188,13 @@ def test_another_method_is_a_405_that_names_the_right_one(bank: Running, method:
     assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
+def test_head_tells_the_length_and_sends_no_body(bank: Running) -> None:
+    answer = bank.client.head("/livez")
+
+    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "18")
+    assert bank.client.get("/livez").content == b'{"status":"alive"}'
+
+
 def test_the_model_and_its_schema_are_told(bank: Running) -> None:
     told = bank.client.get("/models/bank").json()
     schema = bank.client.get("/models/bank/schema").json()

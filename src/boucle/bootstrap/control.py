@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+from importlib.metadata import version
 
-import boucle
 from boucle.adapters.sql import SqlJobStore, migrate
 from boucle.adapters.traffic import GatewayTraffic
 from boucle.bootstrap import server, wiring
@@ -31,7 +31,7 @@ def control_plane(settings: Settings) -> ControlPlane:
         traffic=GatewayTraffic(lambda: gateway_url, token),
         token=token,
         gateway_url=lambda: gateway_url,
-        version=boucle.__version__,
+        version=version("boucle"),
         build_timeout_s=settings.build_timeout_s,
         is_open_to_network=is_open(settings.host),
         allowed_hosts=served_hosts(settings),

@@ -9,6 +9,7 @@ from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_host
 from boucle.bootstrap.logs import write_logs
 from boucle.gateway.app import Gateway, GatewayOptions, create_app
 from boucle.gateway.protocol import ReceiptProtocol
+from boucle.serving.batch import BatchOptions
 from boucle.serving.limits import Limits
 from boucle.settings import Settings, load
 
@@ -23,6 +24,7 @@ def gateway(settings: Settings) -> Gateway:
         allowed_hosts=served_hosts(settings),
         limits=Limits(max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows),
         timeout_s=settings.predict_timeout_s,
+        batch=BatchOptions(max_age_s=settings.predict_timeout_s),
     )
     return create_app(options, StoredModels(artifacts(home), home.socket), HttpRouteSource(control, home.token))
 

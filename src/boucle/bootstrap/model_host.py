@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 
+import uvloop
+
 from boucle.adapters.model_process import ModelProcess
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
@@ -35,7 +37,7 @@ def main() -> None:
     """Run the process."""
     settings = load()
     write_logs(home_of(settings).logs, "host", settings.log_level)
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))
 
 
 if __name__ == "__main__":

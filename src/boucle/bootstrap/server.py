@@ -41,6 +41,7 @@ def serve(app: Any, on: socket.socket, when_stopping: Callable[[], None] = lambd
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # a caller cannot say who it is
         timeout_graceful_shutdown=10,
         **{"http": "httptools", **options},
     )

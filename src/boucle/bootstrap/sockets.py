@@ -18,9 +18,10 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Conflict(
-            _("Address {host}:{port} cannot be used: {cause}. Choose another port (0 means any free one).").format(
-                host=host, port=port, cause=error.strerror
-            )
+            _(
+                "Address {host}:{port} cannot be used: {cause}. "
+                "Choose others with --port and --gateway-port (0 means any free one)."
+            ).format(host=host, port=port, cause=error.strerror)
         ) from error
     listener.listen(2048)
     return listener

@@ -28,7 +28,7 @@ from boucle.bootstrap.home import Home, write_private
 from boucle.bootstrap.logs import write_logs
 from boucle.bootstrap.sockets import listen, reachable
 from boucle.core.errors import BoucleError, Conflict
-from boucle.core.i18n import _
+from boucle.core.i18n import _, use_language
 from boucle.settings import Settings, environment, load
 
 log = logging.getLogger("boucle.supervisor")
@@ -231,9 +231,13 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Run the platform of the environment's settings in this process."""
     settings = load()
+    use_language(settings.language)
     home = Home(Path(settings.home)).prepare()
     write_logs(home.logs, "supervisor", settings.log_level)
-    Supervisor(settings, home).run()
+    try:
+        Supervisor(settings, home).run()
+    except BoucleError as error:
+        sys.exit(str(error))  # the last words, which its starter repeats
 
 
 if __name__ == "__main__":

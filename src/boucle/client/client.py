@@ -41,7 +41,7 @@ class Client:
     @property
     def url(self) -> str:
         """Address of the control plane."""
-        return self._control.url
+        return self._wire.url
 
     @property
     def gateway_url(self) -> str:
@@ -183,8 +183,15 @@ class Client:
 
     def _open(self, address: Address) -> None:
         self._address = address
-        self._control = Wire(address.url, address.token)
+        self._wire = Wire(address.url, address.token)
         self._known_gateway: Optional[Wire] = None
+
+    @property
+    def _control(self) -> Wire:
+        if self._address.is_down:
+            home = self.settings.home
+            raise Unavailable(_("No platform runs from {home}. Start it with: boucle up").format(home=home))
+        return self._wire
 
     def _gateway(self) -> Wire:
         if self._known_gateway is None:

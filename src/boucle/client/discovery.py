@@ -21,11 +21,15 @@ _SERVER_PARTS = ("uvicorn", "fastapi", "sqlalchemy", "onnxruntime")
 
 @dataclass(frozen=True)
 class Address:
-    """``is_local_default``: nobody named an address, so the local platform is meant."""
+    """``is_local_default``: nobody named an address, so the local platform is meant.
+
+    ``is_down``: that platform has run from this home and does not now; whatever listens at its usual port is another's.
+    """
 
     url: str
     token: str
     is_local_default: bool
+    is_down: bool = False
 
 
 def find_address(settings: Settings, url: Optional[str] = None, token: Optional[str] = None) -> Address:
@@ -36,9 +40,11 @@ def find_address(settings: Settings, url: Optional[str] = None, token: Optional[
     """
     named = url or settings.url
     home = Path(settings.home)
-    found = named or _platform(home).get("url") or f"http://127.0.0.1:{settings.port}"
+    running = _platform(home).get("url")
+    found = named or running or f"http://127.0.0.1:{settings.port}"
     secret = token or settings.token or (_home_token(home) if is_loopback(found) or not named else "")
-    return Address(str(found), secret, is_local_default=not named)
+    is_down = not named and running is None and (home / "token").exists()
+    return Address(str(found), secret, is_local_default=not named, is_down=is_down)
 
 
 def can_start() -> bool:
@@ -51,7 +57,7 @@ def ensure_listening(settings: Settings, address: Address, tell: Callable[[str],
 
     Raises Unavailable when nothing listens and none can be started here.
     """
-    if not address.is_local_default or Wire(address.url).answers():
+    if not address.is_local_default or (not address.is_down and Wire(address.url).answers()):
         return address
     if not can_start():
         raise Unavailable(

@@ -32,7 +32,15 @@ from boucle.core.check import Check
 from boucle.core.i18n import N_, _
 
 MAX_SHOWN = 80
-KINDS = (N_("model"), N_("version"), N_("alias"), N_("job"), N_("artifact"), N_("static file"))  # of NotFound
+KINDS = (
+    N_("model"),
+    N_("version"),
+    N_("alias"),
+    N_("job"),
+    N_("artifact"),
+    N_("static file"),
+    N_("path"),
+)  # of NotFound
 
 
 def shown(value: Any) -> str:

@@ -104,7 +104,11 @@ class Opener:
 
     async def _hosted(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
         model, timeout_s = self.models.hosted(name, version), self.options.timeout_s
-        await model.load()
+        try:
+            await model.load()
+        except BaseException:
+            await model.leave()
+            raise
 
         def run(parts: Sequence[Rows]) -> Awaitable[Columns]:
             return model.predict(plan.columns(parts), timeout_s)

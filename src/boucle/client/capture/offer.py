@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -93,6 +94,10 @@ def capture(request: Request, tell: Tell) -> Offer:
 def _python_offer(
     request: Request, containers: tuple[Rows, ...], target_name: Optional[str], target: Optional[Column], tell: Tell
 ) -> Offer:
+    unknown = _unknown_columns(request.model, containers[0])
+    if unknown:
+        tell(_("Leaving out what the model was not fitted on: {names}").format(names=", ".join(unknown)))
+        containers = tuple(reduce(Rows.without, unknown, rows) for rows in containers)
     tell(_("Asking the model about its own rows"))
     answered = ask(request.model, request.name, containers, request.task)
     tell(_("Gathering code and requirements"))
@@ -100,6 +105,18 @@ def _python_offer(
     sample = answered.rows.table.take(answered.positions)
     facts = _facts(request, answered.rows, target_name, target)
     return _offer(packed, facts, answered.signature, sample, answered.answers)
+
+
+def _unknown_columns(model: Any, rows: Rows) -> list[str]:
+    """Return the columns that the model was not fitted on (a target left in the example): nobody shall send them.
+
+    None when the model does not know its columns, or lacks one of them: then it is asked with all there are.
+    """
+    fitted = getattr(model, "feature_names_in_", None)
+    known = set() if fitted is None else set(np.asarray(fitted).tolist())
+    if not known or not known.issubset(rows.table.names):
+        return []
+    return [name for name in rows.table.names if name not in known]
 
 
 def _onnx_offer(
