@@ -26,6 +26,7 @@ format: .venv/.ready
 	$(BIN)/ruff format --quiet .
 
 bench: .venv/.ready ## needs wrk
+	$(BIN)/python benchmarks/deploy.py
 	$(BIN)/python benchmarks/serving.py
 
 lock: .venv/.ready ## choose newer dependencies
