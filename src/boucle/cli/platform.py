@@ -40,8 +40,12 @@ def up(
     starting = _starting()
     settings = load(home=_absolute(home), port=port, gateway_port=gateway_port, host=host)
     told = starting.ensure_up(settings, detach, lambda addresses: _print_addresses(addresses, as_json))
-    if told is not None:
-        _print_addresses(told, as_json)
+    if told is None:
+        return
+    _print_addresses(told, as_json)
+    asked = {"url": settings.port, "gateway_url": settings.gateway_port}
+    if not as_json and any(wanted and not str(told[key]).endswith(f":{wanted}") for key, wanted in asked.items()):
+        Console(highlight=False).print(_("It was up already, on these ports. For others: boucle down, then up again."))
 
 
 def down(home: Optional[Path] = HOME, as_json: bool = AS_JSON) -> None:

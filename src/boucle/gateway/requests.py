@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from boucle.core.errors import InvalidRequest, TooLarge, Unavailable
+from boucle.core.errors import InvalidRequest, TooLarge, Unavailable, shown
 from boucle.core.i18n import _, supported
 from boucle.core.ids import uuid7
 from boucle.serving.decode import unzipped
@@ -70,9 +70,13 @@ def alias_of(scope: Scope) -> str:
         return CHAMPION
     try:
         asked = parse_qs(scope["query_string"].decode("ascii"), strict_parsing=True, max_num_fields=10)
-        return str(asked.get("alias", [CHAMPION])[-1])
     except ValueError:
         raise InvalidRequest("invalid-query", _("The query cannot be read. It may be: ?alias=challenger")) from None
+    unknown = next((name for name in asked if name != "alias"), None)
+    if unknown is not None:  # ignored, it would be answered by another version than its sender thinks
+        text = _("The query {name} means nothing here. It may be: ?alias=challenger").format(name=shown(unknown))
+        raise InvalidRequest("invalid-query", text)
+    return str(asked.get("alias", [CHAMPION])[-1])
 
 
 class Exchange(NamedTuple):
