@@ -57,6 +57,36 @@ def test_it_keeps_each_new_table_on_disk(launch: Launch, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [copy]
 
 
+def test_the_table_of_a_restored_registry_counts_although_its_sequence_is_smaller(
+    launch: Launch, tmp_path: Path
+) -> None:
+    (tmp_path / "routes.json").write_bytes(canonical(table(40, FIRST, SECOND, champion=2)))
+
+    running = launch(MemoryModels(FUNCTIONS), MemoryRoutes(table(3, FIRST)))
+
+    until(lambda: prediction(running) == 82.0)
+
+
+class Faulty(ControlPlaneDown):
+    """A source that fails once in a way that nobody foresaw."""
+
+    def __init__(self) -> None:
+        self.tables = MemoryRoutes(table(1, FIRST))
+        self.calls = 0
+
+    async def next_after(self, sequence: int) -> RouteTable | None:
+        self.calls += 1
+        if self.calls == 1:
+            raise RuntimeError("unforeseen")
+        return await self.tables.next_after(sequence)
+
+
+def test_it_follows_on_after_an_error_that_nobody_foresaw(launch: Launch) -> None:
+    running = launch(MemoryModels(FUNCTIONS), Faulty())
+
+    until(lambda: running.ask([ROW]).status_code == 200)
+
+
 def test_a_copy_that_cannot_be_read_is_left_for_the_control_planes_table(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "routes.json").write_bytes(b'{"sequence": 3, "routes": [{"na')
 

@@ -34,6 +34,22 @@ def test_an_alias_chooses_the_version(bank: Running) -> None:
     assert (answer.json()["predictions"], answer.headers["x-boucle-version"]) == ([123.0], "2")
 
 
+def test_a_query_that_means_nothing_is_refused_rather_than_ignored(bank: Running) -> None:
+    answer = bank.ask([ROW], params={"version": "2"})
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:boucle:problem:invalid-query")
+    assert "'version' means nothing here" in answer.json()["detail"]
+
+
+def test_a_whole_number_below_int64_is_refused_in_csv_too(bank: Running) -> None:
+    row = "age,balance,job,note,since,married\n{},,clerk,,2024-05-01,true\n"
+    for age, status in ((20, 200), (-(10**19), 422), (10**19, 422)):
+        answer = bank.client.post(
+            "/models/bank/invocations", content=row.format(age), headers={"content-type": "text/csv"}
+        )
+        assert answer.status_code == status, answer.text
+
+
 def test_csv_is_answered_in_csv_unless_json_is_wanted(bank: Running) -> None:
     body = "age,balance,job,note,since,married\n20,,clerk,,2024-05-01,true\n30,1.5,,a,,false\n"
     headers = {"content-type": "text/csv"}

@@ -24,7 +24,7 @@ class HttpRouteSource:
         self._client: httpx.AsyncClient | None = None
 
     async def next_after(self, sequence: int) -> RouteTable | None:
-        """Wait up to 20 s for a table newer than ``sequence`` (-1: any, at once). Raises Unavailable."""
+        """Wait up to 20 s for a table other than ``sequence`` (-1: any, at once). Raises Unavailable."""
         if self._client is None:
             self._client = httpx.AsyncClient(trust_env=False, timeout=_WAIT_S + _SLACK_S)
         asked = {"after": max(sequence, 0), "wait_s": _WAIT_S if sequence >= 0 else 0}

@@ -31,10 +31,10 @@ async def follow(source: RouteSource, fleet: Fleet, copy: Path) -> None:
                 continue
             fleet.apply(table)
             await asyncio.to_thread(write_table, copy, table)
-        except (BoucleError, OSError) as error:
-            log.info("no route table for now", extra={"cause": str(error)})
+        except Exception as error:
+            if isinstance(error, BoucleError | OSError):
+                log.info("no route table for now", extra={"cause": str(error)})
+            else:  # whatever it is, a gateway that stops following would serve yesterday's champion without a word
+                log.exception("the route table could not be followed")
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311  # spreads the tries, hides nothing
             pause_s = min(pause_s * 2, _MAX_PAUSE_S)
-        except Exception:
-            log.exception("the route table could not be followed")
-            await asyncio.sleep(_MAX_PAUSE_S)

@@ -62,7 +62,7 @@ class RouteSource(Protocol):
     """Where route tables come from: the control plane."""
 
     async def next_after(self, sequence: int) -> RouteTable | None:
-        """Wait for a table newer than ``sequence`` (-1: any, at once); None when there is none. Raises Unavailable."""
+        """Wait for a table other than ``sequence`` (-1: any, at once); None when there is none. Raises Unavailable."""
 
     async def close(self) -> None:
         """Let connections go."""

@@ -100,10 +100,10 @@ class MemoryRoutes:
         self._table = table
 
     async def next_after(self, sequence: int) -> RouteTable | None:
-        """Wait for a table newer than ``sequence``; None after 20 s, or at once when any would do."""
+        """Wait for a table other than ``sequence``; None after 20 s, or at once when any would do."""
         deadline = time.monotonic() + _WAIT_S
         while time.monotonic() < deadline:
-            if self._table is not None and self._table.sequence > sequence:
+            if self._table is not None and self._table.sequence != sequence:
                 return self._table
             if sequence < 0:
                 return None
