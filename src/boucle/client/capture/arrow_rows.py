@@ -81,7 +81,7 @@ def _instants(name: str, series: Any, mask: Any) -> Any:
         if (fine % 1000).any():
             raise unusual(name, _("times finer than a microsecond"), f'pl.col("{name}").cast(pl.Datetime("us"))')
     out = _filled(series.dt.timestamp("us"), 0, np.int64).astype("datetime64[us]")
-    out[mask] = np.datetime64("NaT")
+    out[mask] = np.datetime64("NaT", "us")
     return out
 
 

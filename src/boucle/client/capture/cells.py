@@ -149,7 +149,7 @@ def _column(name: str, kind: str, cells: Sequence[Any], mask: Optional[list[bool
 
 def _instant(name: str, cell: Any, gone: bool) -> Any:
     if gone:
-        return np.datetime64("NaT")
+        return np.datetime64("NaT", "us")
     if cell.tzinfo is not None:
         cure = f'X["{name}"] = pd.to_datetime(X["{name}"], utc=True)'
         raise unusual(name, _("times with a time zone, one by one"), cure)
