@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boucle.core.errors import NotAllowed
+from boucle.core.files import publish
 from boucle.core.i18n import _
 
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
@@ -91,10 +92,10 @@ class Home:
     def token(self, given: str = "") -> str:
         """Return the token of this platform: the one given, else that of the token file, made when missing."""
         if given:
-            write_private(self.token_file, given)
+            publish(self.token_file, given.encode())
             return given
         if not self.token_file.exists():
-            write_private(self.token_file, secrets.token_urlsafe(32))
+            publish(self.token_file, secrets.token_urlsafe(32).encode())
         return self.token_file.read_text(encoding="utf-8").strip()
 
     def platform(self) -> dict[str, Any] | None:
@@ -128,19 +129,3 @@ def keep_private(folder: Path) -> None:
             _("{folder} belongs to another user or is a link. Choose another BOUCLE_HOME.").format(folder=folder),
         )
     folder.chmod(0o700)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads: temporary file, fsync, rename, fsync of the folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -24,10 +24,11 @@ from typing import IO, Any
 
 import httpx
 
-from boucle.bootstrap.home import Home, write_private
+from boucle.bootstrap.home import Home
 from boucle.bootstrap.logs import write_logs
 from boucle.bootstrap.sockets import listen, reachable
 from boucle.core.errors import BoucleError, Conflict
+from boucle.core.files import publish
 from boucle.core.i18n import _, use_language
 from boucle.settings import Settings, environment, load
 
@@ -186,7 +187,7 @@ class Supervisor:
         }
 
     def _tell(self) -> None:
-        write_private(self.home.platform_file, json.dumps(self.told(), indent=1))
+        publish(self.home.platform_file, json.dumps(self.told(), indent=1).encode())
 
     def _end(self) -> None:
         self.home.platform_file.unlink(missing_ok=True)

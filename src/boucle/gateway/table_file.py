@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from boucle.core.document import canonical, from_json
 from boucle.core.errors import InvalidDocument
+from boucle.core.files import publish
 from boucle.core.routes import RouteTable
 
 log = logging.getLogger("boucle.gateway")
@@ -26,15 +26,5 @@ def read_table(path: Path) -> RouteTable | None:
 
 
 def write_table(path: Path, table: RouteTable) -> None:
-    """Replace the copy at once and for good: write, fsync, rename, fsync the folder. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(canonical(table))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Replace the copy at once and for good. Raises OSError."""
+    publish(path, canonical(table))
