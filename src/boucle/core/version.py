@@ -16,6 +16,7 @@ from boucle.core.signature import Signature
 ModelFormat = Literal["skops", "cloudpickle", "onnx"]
 Runtime = Literal["onnx", "python"]
 State = Literal["building", "ready", "failed"]
+CHAMPION, CHALLENGER = "champion", "challenger"  # the aliases that the platform itself moves
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 from boucle.core.errors import InvalidRequest, TooLarge, Unavailable, shown
 from boucle.core.i18n import _, supported
 from boucle.core.ids import uuid7
+from boucle.core.version import CHAMPION
 from boucle.serving.decode import unzipped
-from boucle.serving.fleet import CHAMPION
 from boucle.serving.limits import Limits
 
 Scope = MutableMapping[str, Any]

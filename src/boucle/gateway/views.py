@@ -10,10 +10,11 @@ import orjson
 from boucle.core.errors import BoucleError, NotFound
 from boucle.core.i18n import _
 from boucle.core.schema import to_json_schema
+from boucle.core.version import CHAMPION
 from boucle.gateway.metrics import CONTENT_TYPE_LATEST, Metrics
 from boucle.gateway.requests import Exchange, Scope, alias_of, require_method
 from boucle.serving.endpoint import Endpoint
-from boucle.serving.fleet import CHAMPION, Fleet
+from boucle.serving.fleet import Fleet
 
 _JSON = "application/json"
 _PROBE_TIMEOUT_S, _PROBE_KEPT_S = 5.0, 0.5

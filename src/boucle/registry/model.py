@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from boucle.core.errors import Conflict
 from boucle.core.i18n import _
 from boucle.core.signature import Signature
-from boucle.core.version import Artifact, Runtime
+from boucle.core.version import CHALLENGER, CHAMPION, Artifact, Runtime
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 ALIASES = (CHAMPION, CHALLENGER)
 MOST_PAST = 50  # champions remembered for rollback
 

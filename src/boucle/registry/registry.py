@@ -13,10 +13,10 @@ from boucle.core.check import Check
 from boucle.core.errors import Conflict
 from boucle.core.i18n import _
 from boucle.core.routes import RouteTable
-from boucle.core.version import Manifest, Version, valid_name
+from boucle.core.version import CHALLENGER, CHAMPION, Manifest, Version, valid_name
 from boucle.registry import routing
 from boucle.registry.finding import find_model, find_version, no_alias, require_alias, require_building, require_ready
-from boucle.registry.model import CHALLENGER, CHAMPION, AuditEntry, BuildFound, RegisteredModel
+from boucle.registry.model import AuditEntry, BuildFound, RegisteredModel
 from boucle.registry.ports import RegistryStore, RegistryWriter, VersionQuery
 
 PLATFORM = "boucle"  # the actor of what the platform does by itself

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from boucle.core.errors import BoucleError, NotFound, Unavailable
 from boucle.core.i18n import _
 from boucle.core.routes import RoutedVersion, RouteTable
+from boucle.core.version import CHAMPION
 from boucle.serving.endpoint import Endpoint, Opener
 from boucle.serving.meter import Meters
 
 log = logging.getLogger("boucle.fleet")
-CHAMPION = "champion"
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
 _LOADS_AT_ONCE = 4
 Key = tuple[str, int]

@@ -13,9 +13,8 @@ from boucle.core.document import from_json, to_json
 from boucle.core.errors import InvalidDocument
 from boucle.core.i18n import N_
 from boucle.core.schema import to_json_schema
-from boucle.core.version import Manifest, Version
+from boucle.core.version import CHAMPION, Manifest, Version
 from boucle.jobs.job import JobOptions
-from boucle.registry.model import CHAMPION
 from boucle.web.body import Document
 from boucle.web.documents import model_document, model_rows
 from boucle.web.parameters import Name, Number

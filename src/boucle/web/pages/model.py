@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from boucle.core.document import to_json
 from boucle.core.traffic import ModelTraffic
-from boucle.core.version import Version
-from boucle.registry.model import CHAMPION, AuditEntry, RegisteredModel
+from boucle.core.version import CHAMPION, Version
+from boucle.registry.model import AuditEntry, RegisteredModel
 from boucle.web.body import Form
 from boucle.web.documents import champion_of, find, model_document
 from boucle.web.pages import trying
