@@ -12,6 +12,7 @@ from typing import Any, Literal, Optional
 import numpy as np
 
 from boucle.core.table import Column, Table, cells, missing_mask
+from boucle.core.window import Window
 
 ColumnType = Literal["bool", "int", "float", "category", "text", "datetime"]
 MAX_CATEGORIES = 100
@@ -44,7 +45,7 @@ class ColumnSchema:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a row, in the order of the example.
+    """The columns of a row, in the order of the example; ``window`` when the model answers once for many rows.
 
     >>> table = Table({"age": Column("int", np.array([41, 7]))})
     >>> infer(table).columns[0].maximum
@@ -52,6 +53,7 @@ class Schema:
     """
 
     columns: tuple[ColumnSchema, ...]
+    window: Optional[Window] = None
 
     @property
     def names(self) -> tuple[str, ...]:

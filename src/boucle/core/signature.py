@@ -8,6 +8,7 @@ from typing import Any, Literal, Optional
 Feed = Literal["pandas", "polars", "pyarrow", "numpy", "records", "onnx"]
 Task = Literal["classification", "regression"]
 MissingAs = Literal["nan", "none", "NA"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ class Tensor:
     """One input or output of an ONNX graph: ``columns`` are put side by side in that order (inputs only).
 
     ``dtype`` is numpy's word (``float32``, ``int64``, ``str``, ``bool``); ``shape`` holds None for a free axis.
+    Of a window model the second axis is the window's rows: ``(None, 120)`` for one column, ``(None, 120, 4)`` for
+    four. ``unit`` is what a column of dates counts since 1970 in an integer tensor.
     """
 
     name: str
     dtype: str
     shape: tuple[Optional[int], ...]
     columns: tuple[str, ...] = ()
+    unit: Optional[TimeUnit] = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Signature:
     """``feed`` is the container the model takes (``numpy``: one matrix of the columns in order).
 
     ``classes`` are the labels, in the order of the probability columns; None for regression.
-    ``input_tensors`` and ``output_tensors`` are told for ONNX only.
+    ``interval_level`` is the share of outcomes that the answer's interval is made to hold, such as 0.9; None for a
+    model without intervals. ``input_tensors`` and ``output_tensors`` are told for ONNX only.
     """
 
     feed: Feed
@@ -61,3 +66,4 @@ class Signature:
     probabilities: bool = False
     input_tensors: Optional[tuple[Tensor, ...]] = None
     output_tensors: Optional[tuple[Tensor, ...]] = None
+    interval_level: Optional[float] = None

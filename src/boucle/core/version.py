@@ -9,6 +9,7 @@ from typing import Any, Literal, Optional
 from boucle.core.check import Check
 from boucle.core.document import digest_of
 from boucle.core.errors import InvalidRequest
+from boucle.core.gate import Gate, is_worse_than_naive
 from boucle.core.i18n import _
 from boucle.core.schema import Schema
 from boucle.core.signature import Signature
@@ -55,6 +56,8 @@ class Manifest:
     (``scikit-learn==1.9.1``); ``sample`` holds up to 1,000 rows as a stored Table and ``answers`` the model's own
     answers on them (columns ``prediction`` and, when told, ``probabilities``); ``reference`` holds up to 100,000
     rows with the target. ``trusted`` is True when the file can be loaded without running code of its author's.
+    Of a window model (``schema.window``) the sample is a series of rows and there is one answer for each of its
+    sliding windows. ``gate`` is what the metrics must keep for a promotion without a person's word.
     """
 
     model: Artifact
@@ -76,6 +79,12 @@ class Manifest:
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
     author: str = ""
+    gate: Optional[Gate] = None
+
+    @property
+    def is_worse_than_naive(self) -> bool:
+        """True for a forecaster whose error is above that of the naive forecast: it is labelled so everywhere."""
+        return is_worse_than_naive(self.metrics)
 
     def digest(self) -> str:
         """Return the identity: everything but who sent it and the words that describe it."""
@@ -111,3 +120,10 @@ class Version:
     signature: Optional[Signature] = None
     job: Optional[str] = None
     isolation: str = "none"
+
+    @property
+    def passed_gate(self) -> bool:
+        """True when the version has no gate, or its build saw that every bound of it is kept."""
+        return self.manifest.gate is None or any(
+            check.name == "gate" and check.status == "pass" for check in self.checks
+        )

@@ -1,0 +1,1 @@
+"""Training: projects whose commands train and deploy models, run in environments of their own."""
