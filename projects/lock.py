@@ -18,12 +18,13 @@ TORCH = "torch==2.13.0"
 
 
 def wanted(project: Path) -> list[str]:
-    """Return the project's requirements with all its extras, and boucle's own in place of boucle."""
+    """Return the project's requirements with its extras and its tests', and boucle's own in place of boucle."""
     base = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    told = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for lines in told.get("optional-dependencies", {}).values() for line in lines]
-    own = [line for line in (*told["dependencies"], *extras) if not line.startswith(("boucle", "gym-anytrading"))]
-    return [*base, *own]
+    document = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    told = document["project"]
+    more = (*told.get("optional-dependencies", {}).values(), *document.get("dependency-groups", {}).values())
+    own = [*told["dependencies"], *(line for lines in more for line in lines)]
+    return [*base, *(line for line in own if not line.startswith(("boucle", "gym-anytrading")))]
 
 
 def compiled(requirements: list[str], *options: str) -> str:

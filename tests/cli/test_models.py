@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,7 +13,8 @@ import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
 
-from client.platform import TOKEN, Platform, running
+from cli.shell import Shell, shell_of
+from client.platform import running
 
 TRAIN = """
 class Model:
@@ -26,12 +24,6 @@ model = Model()
 """
 CSV = "age,city,left\n41,Lyon,1\n7,Paris,0\n63,,1\n"
 DEPLOY = ("deploy", "train_of_the_test.py:model", "double", "--example", "rows.csv", "--target", "left")
-
-
-class Shell(Protocol):
-    """Runs a command line and returns what it printed."""
-
-    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture(scope="module")
@@ -47,31 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shell(folder: Path) -> Iterator[Shell]:
     """Run command lines in that folder against a running platform that has one model."""
     with running() as platform:
-        run = _shell(platform, folder)
+        run = shell_of(platform, folder)
         done = run(*DEPLOY)
         assert done.returncode == 0, done.stderr
         yield run
-
-
-def _shell(platform: Platform, folder: Path) -> Shell:
-    home = folder / "home"
-    home.mkdir()
-    (home / "token").write_text(TOKEN)
-    environment = {
-        "BOUCLE_HOME": str(home),
-        "BOUCLE_URL": platform.url,
-        "BOUCLE_LANGUAGE": "en",
-        "PATH": "/usr/bin:/bin",
-        "COLUMNS": "120",
-    }
-
-    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "boucle.cli.main", *arguments]
-        return subprocess.run(
-            command, input=stdin, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    return run
 
 
 def test_deploying_the_same_again_tells_the_same_version_as_json(shell: Shell) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import uvicorn
 
 from boucle.adapters.memory.artifacts import MemoryArtifacts
-from boucle.adapters.memory.jobs import MemoryJobStore
+from boucle.adapters.memory.jobs import MemoryJobStore, MemoryScheduleStore
 from boucle.adapters.memory.registry import MemoryRegistryStore
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError, NotFound
@@ -103,9 +103,11 @@ def running() -> Iterator[Platform]:
 
 @contextmanager
 def _control(platform: Platform) -> Iterator[None]:
+    jobs = MemoryJobStore()
     plane = ControlPlane(
         registry=platform.registry,
-        jobs=MemoryJobStore(),
+        jobs=jobs,
+        schedules=MemoryScheduleStore(jobs),
         artifacts=platform.artifacts,
         traffic=NoTraffic(),
         token=TOKEN,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 import boucle
 from boucle.client.client import Client
-from boucle.core.errors import InvalidRequest, Refused
+from boucle.core.check import Check
+from boucle.core.errors import InvalidRequest, NotFound, Refused
 from boucle.core.table import Table
+from boucle.core.window import Window
 from client.platform import FAILING, PASSING, Platform
 
 ROWS = pd.DataFrame({"age": [41, 7, 63], "city": ["Lyon", "Paris", "Lyon"], "left": ["no", "yes", "no"]})
@@ -127,3 +133,107 @@ def test_a_local_module_with_an_empty_package_file_is_carried(
 
 def _digest(artifact: object) -> str:
     return str(getattr(artifact, "digest"))  # noqa: B009  # an optional artifact that is there
+
+
+def forecaster() -> Any:
+    """Return an ONNX file that takes windows of three rows; the platform of these tests never opens it."""
+    node = helper.make_node("Identity", ["close"], ["prediction"])
+    shape = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, 3]) for name in ("close", "prediction")]
+    return helper.make_model(helper.make_graph([node], "last", shape[:1], shape[1:]))
+
+
+HOURS = pd.DataFrame({"close": np.arange(12_000.0), "at": pd.date_range("2024-01-01", periods=12_000, freq="h")})
+LAST = {"rows": 3, "order_by": "at"}
+BROKEN = Check("gate", "warn", "naive_ratio 12.1 > 1.005")
+NAIVE = {"naive_ratio": "<= 1.005"}
+
+
+def test_a_window_model_is_deployed_and_shows_what_one_answer_takes(platform: Platform) -> None:
+    platform.script = (*PASSING, Check("gate", "pass", "naive_ratio 0.99 <= 1.005"))
+    deployment = boucle.deploy(
+        forecaster(),
+        "btc",
+        example=HOURS.head(50),
+        window={**LAST, "group_by": None},
+        tensors={"close": "close"},
+        interval_level=0.9,
+        metrics={"naive_ratio": 0.99},
+        gate=NAIVE,
+    )
+    for card in (repr(deployment), deployment._repr_html_()):
+        assert "one answer per 3 rows, in the order of at" in card
+        assert "made to hold 90 % of outcomes" in card
+        assert "worse than naive" not in card
+    assert "passed: naive_ratio <= 1.005" in repr(deployment)
+    assert not deployment.is_worse_than_naive
+
+
+def test_a_first_version_that_breaks_its_gate_answers_by_its_alias_and_says_what_to_do(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.script = (*PASSING, BROKEN)
+    deployment = boucle.deploy(fitted(), "btc", example=ROWS, target="left", metrics={"naive_ratio": 12.1}, gate=NAIVE)
+    closing = capsys.readouterr().err.splitlines()[-1]
+    assert closing.strip() == (
+        "btc version 1 is ready, not promoted: naive_ratio 12.1 > 1.005; promote it yourself with: boucle promote btc 1"
+    )
+    assert (deployment.state, deployment.aliases) == ("ready", ("challenger",))
+    assert deployment.predict(ROWS).version == 1
+    assert platform.asked[-1].alias == "challenger"
+    assert repr(deployment).startswith("btc version 1: ready (worse than naive)\n")
+    assert "not passed: naive_ratio 12.1 > 1.005" in repr(deployment)
+    assert "worse than naive" in deployment._repr_html_()
+
+
+def test_what_was_promoted_despite_its_gate_is_told_as_any_other(
+    platform: Platform, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.script = (*PASSING, BROKEN)
+    boucle.deploy(fitted(), "btc", example=ROWS, target="left", gate=NAIVE).promote()
+    assert client.history("btc")[-1]["detail"] == "champion: version – → 1, despite its gate"
+    capsys.readouterr()
+    boucle.deploy(fitted(), "btc", example=ROWS, target="left", gate=NAIVE)
+    assert capsys.readouterr().err.splitlines()[-1].strip() == "btc version 1 answers"
+
+
+def test_asking_for_a_champion_that_waits_names_the_command_that_makes_it_one(
+    platform: Platform, client: Client
+) -> None:
+    platform.script = (*PASSING, BROKEN)
+    boucle.deploy(fitted(), "btc", example=ROWS, target="left", gate=NAIVE)
+    with pytest.raises(NotFound, match=r"There is: challenger 1\. Promote one: boucle promote btc 1"):
+        client.deployment("btc")
+
+
+def test_a_gate_that_promotes_replaces_the_champion(platform: Platform) -> None:
+    boucle.deploy(fitted(), "churn", example=ROWS, target="left")
+    platform.script = (*PASSING, Check("gate", "pass", "auc 0.9 >= 0.8"))
+    second = boucle.deploy(
+        fitted(),
+        "churn",
+        example=ROWS,
+        target="left",
+        metrics={"auc": 0.9},
+        gate={"auc": ">= 0.8"},
+        promotion="by-gate",
+    )
+    assert (second.version, second.aliases) == (2, ("champion",))
+    assert second.rollback().version == 1
+
+
+@pytest.mark.parametrize("how", ["deployment", "client"])
+def test_of_a_long_series_a_window_model_is_asked_once_about_its_newest_rows(
+    platform: Platform, client: Client, how: str
+) -> None:
+    deployment = boucle.deploy(forecaster(), "btc", example=HOURS.head(50), window=LAST)
+    deployment.predict(HOURS) if how == "deployment" else client.predict("btc", HOURS)
+    [asked] = platform.asked
+    assert [row[0] for row in json.loads(asked.body)["dataframe_split"]["data"]] == [11_997, 11_998, 11_999]
+
+
+def test_the_window_is_that_of_the_version_that_is_asked(platform: Platform, client: Client) -> None:
+    boucle.deploy(fitted(), "btc", example=ROWS, target="left")
+    boucle.deploy(forecaster(), "btc", example=HOURS.head(50), window=LAST)
+    assert client.window("btc") is None
+    assert client.window("btc", "challenger") == Window(3, "at")
+    assert client.window("btc", "shadow") is None

@@ -109,6 +109,20 @@ def test_answers_of_several_requests_are_one() -> None:
     assert (answer.model, answer.version, answer.classes) == ("churn", 3, ["a", "b"])
 
 
+def test_groups_and_intervals_of_several_requests_are_one() -> None:
+    parts = [
+        {"predictions": [1.0], "intervals": [[0.5, 1.5]], "groups": ["BTC"], "prediction_id": "p"},
+        {"predictions": [2.0], "intervals": [[1.5, 2.5]], "groups": ["ETH"], "prediction_id": "q"},
+    ]
+    answer = join(parts, "coins", 1)
+    assert answer.groups == ("BTC", "ETH")
+    assert answer.intervals.tolist() == [[0.5, 1.5], [1.5, 2.5]]
+
+
+def test_answers_without_groups_have_none() -> None:
+    assert join([{"predictions": [1.0], "prediction_id": "p"}], "m", 1).groups is None
+
+
 @pytest.mark.parametrize(
     ("predictions", "kind", "dtype"),
     [

@@ -7,9 +7,11 @@ import pytest
 from boucle.adapters.memory.registry import MemoryRegistryStore
 from boucle.adapters.sql import SqlRegistryStore, migrate, open_database
 from boucle.core.check import Check
+from boucle.core.gate import Bound, Gate
 from boucle.core.schema import ColumnSchema, Schema
 from boucle.core.signature import Input, Signature, Tensor
 from boucle.core.version import Artifact, CodeFile, Manifest, Version
+from boucle.core.window import Window
 from boucle.registry.model import AuditEntry, RegisteredModel
 from boucle.registry.ports import RegistryStore, VersionQuery
 
@@ -18,13 +20,18 @@ MANIFEST = Manifest(
     model=Artifact("a" * 64, 10),
     format="cloudpickle",
     trusted=False,
-    schema=Schema((ColumnSchema("city", "category", categories=("Paris", "Brême"), nullable=True),)),
+    schema=Schema(
+        (ColumnSchema("city", "category", categories=("Paris", "Brême"), nullable=True),),
+        Window(120, "at", "city", 3600.0, "fill", {"open": "close"}, 6),
+    ),
     signature=Signature("polars", (Input("city", "text", "str", "none"),), "classification", "text", CLASSES),
     python="3.12.1",
     code=(CodeFile("shop/features.py", "b" * 64, 3),),
     params={"nothing": None, "deep": {"x": [1, 2.5, "é"]}},
+    gate=Gate((Bound("loss", at_most=0.5), Bound("auc", at_least=0.8)), promotes=True),
 )
 TENSOR = Tensor("x", "float32", (None, 2), ("a", "b"))
+TIMES = Tensor("t", "int64", (None, 120), ("at",), "ms")
 FULL = Version(
     name="churn",
     number=1,
@@ -38,7 +45,7 @@ FULL = Version(
     reason="as it came",
     interpreter="3.12",
     lock=Artifact("c" * 64, 4),
-    signature=Signature("onnx", (), "regression", "float", input_tensors=(TENSOR,)),
+    signature=Signature("onnx", (), "regression", "float", input_tensors=(TENSOR, TIMES), interval_level=0.9),
     job="0190",
 )
 

@@ -8,6 +8,7 @@ import pytest
 
 from boucle.adapters.memory.registry import MemoryRegistryStore
 from boucle.adapters.sql import SqlRegistryStore, migrate, open_database
+from boucle.core.gate import Gate
 from boucle.core.schema import ColumnSchema, Schema
 from boucle.core.signature import Input, Signature
 from boucle.core.version import Artifact, Manifest, Version
@@ -38,7 +39,7 @@ def registry(store: RegistryStore) -> Registry:
 def make() -> Make:
     """Return a maker of manifests: two with the same seed are the same model."""
 
-    def manifest(seed: int = 1, description: str = "", author: str = "ada") -> Manifest:
+    def manifest(seed: int = 1, description: str = "", author: str = "ada", gate: Gate | None = None) -> Manifest:
         return Manifest(
             model=Artifact(f"{seed:064x}", 10),
             format="skops",
@@ -59,6 +60,7 @@ def make() -> Make:
             params={"depth": 3, "seed": None},
             description=description,
             author=author,
+            gate=gate,
         )
 
     return manifest

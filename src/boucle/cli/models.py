@@ -1,10 +1,11 @@
-"""The commands about models: deploy, predict, promote, rollback, schema, history."""
+"""The commands about models: models, deploy, predict, promote, rollback, schema, history."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, Optional
@@ -13,22 +14,54 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boucle import __version__
+from boucle.client.card import window_text, worse_than_naive
 from boucle.client.client import Client
 from boucle.core.answer import Answer
-from boucle.core.document import to_json
+from boucle.core.document import from_json, to_json
 from boucle.core.errors import InvalidRequest
 from boucle.core.i18n import _
+from boucle.core.window import Window
 
 NAME = typer.Argument(help="Name of the model.")
 AS_JSON = typer.Option(False, "--json", help="Answer in JSON.")  # noqa: FBT003  # typer: the default comes first
 PAIR = "NAME=VALUE"
+BOUND = '"METRIC <= LIMIT"'
+WINDOW = '{"rows": 120, "order_by": "timestamp"}'
+TENSORS = '{"timestamp": ["timestamp", "ms"], "ohlc": ["open", "high"]}'
 MAX_SHOWN_ROWS = 50
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    for command in (deploy, predict, promote, rollback, schema, history):
+    app.callback()(options)
+    for command in (models, deploy, predict, promote, rollback, schema, history):
         app.command()(command)
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"boucle {__version__}")
+        raise typer.Exit
+
+
+def options(
+    _version: bool = typer.Option(False, "--version", help="Tell the version and end.", callback=_tell_version),  # noqa: FBT003
+) -> None:
+    """Hold what stands before any command."""
+
+
+def models(as_json: bool = AS_JSON) -> None:
+    """List the models: the champion of each, where it runs and how old it is."""
+    from boucle.cli.listing import listed, listing_lines
+
+    rows = listed(Client())
+    if as_json:
+        _print_json({"models": rows})
+    elif rows:
+        _print_table(listing_lines(rows, dt.datetime.now(dt.timezone.utc)))
+    else:
+        print(_("There is no model yet. Make one with: boucle deploy MODEL NAME --example FILE"))
 
 
 def deploy(
@@ -43,6 +76,11 @@ def deploy(
     date: list[str] = typer.Option([], metavar="COLUMN", help="A column to read as a date; can be repeated."),  # noqa: B008
     code: list[str] = typer.Option([], metavar="PATH", help="A local module to carry; can be repeated."),  # noqa: B008
     requirement: list[str] = typer.Option([], help="An exact pin, instead of those found; can be repeated."),  # noqa: B008
+    window: Optional[str] = typer.Option(None, metavar="JSON", help=f"How rows become one answer: {WINDOW}"),
+    tensors: Optional[str] = typer.Option(None, metavar="JSON", help=f"Columns of each ONNX input: {TENSORS}"),
+    interval_level: Optional[float] = typer.Option(None, help="Share of outcomes that intervals hold, such as 0.9."),
+    gate: list[str] = typer.Option([], metavar=BOUND, help="A bound of a metric to keep; can be repeated."),  # noqa: B008
+    promotion: str = typer.Option("by-hand", help="by-hand, or by-gate: champion at once when the gate is kept."),
     as_json: bool = AS_JSON,
 ) -> None:
     """Deploy a fitted model and wait until it answers."""
@@ -60,9 +98,15 @@ def deploy(
         tags=_pairs("--tag", tag),
         requirements=requirement or None,
         code=code,
+        window=_object("--window", window),
+        tensors=_object("--tensors", tensors),
+        interval_level=interval_level,
+        gate=_bounds(gate),
+        promotion=promotion,  # type: ignore[arg-type]  # as above
     )
     if as_json:
         told = {"name": deployment.name, "version": deployment.version, "url": deployment.url}
+        told = {**told, "aliases": deployment.aliases, "worse_than_naive": deployment.is_worse_than_naive}
         _print_json({**told, "runtime": deployment.runtime, "checks": to_json(deployment.checks)})
     else:
         print(deployment)
@@ -77,11 +121,17 @@ def predict(
     """Ask a model about rows."""
     from boucle.cli.files import answer_lines, predict_file
 
-    answer = predict_file(Client(), name, rows, alias)
+    client = Client()
+    answer = predict_file(client, name, rows, alias)
     if as_json:
         _print_json(_told(answer))
     elif sys.stdout.isatty() and len(answer) <= MAX_SHOWN_ROWS:
         _print_table(list(answer_lines(answer)))
+        if client.version(name, answer.version).manifest.is_worse_than_naive:
+            told = _("{name} version {version}: {label}").format(
+                name=name, version=answer.version, label=worse_than_naive()
+            )
+            Console(stderr=True, highlight=False).print(told, style="yellow", markup=False)
     else:
         csv.writer(sys.stdout, lineterminator="\n").writerows(answer_lines(answer))
 
@@ -116,6 +166,8 @@ def schema(name: str = NAME, as_json: bool = AS_JSON) -> None:
         kind = told["type"] if isinstance(told["type"], str) else _("{type} or null").format(type=told["type"][0])
         rows.append([column, told.get("format", kind), _("yes") if column in required else _("no"), _seen(told)])
     _print_table(rows)
+    if "x-boucle-window" in document:
+        print(window_text(from_json(Window, document["x-boucle-window"])))
 
 
 def history(name: str = NAME, as_json: bool = AS_JSON) -> None:
@@ -143,6 +195,38 @@ def _pairs(option: str, texts: list[str]) -> dict[str, Any]:
     return {name: value for name, _equals, value in (text.partition("=") for text in texts)}
 
 
+def _object(option: str, text: Optional[str]) -> Any:
+    """Return the JSON object that an option holds, None without one. Raises InvalidRequest for anything else."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise InvalidRequest(
+        "unusual-option",
+        _("{option} {text} is not understood. Expected a JSON object, in quotes: {example}").format(
+            option=option, text=text[:80], example=WINDOW if option == "--window" else TENSORS
+        ),
+    )
+
+
+def _bounds(texts: list[str]) -> dict[str, str]:
+    """Return ``loss <= 0.5`` words as a dict. Raises InvalidRequest naming the word that is none."""
+    found = {}
+    for text in texts:
+        metric, sign, limit = re.match(r"(.*?)\s*(<=|>=)(.*)\Z|", text).groups()  # type: ignore[union-attr]  # always matches
+        if not metric or metric in found:
+            raise InvalidRequest(
+                "unusual-option",
+                _("{option} {text} is not understood. Expected {pair}.").format(option="--gate", text=text, pair=BOUND),
+            )
+        found[metric.strip()] = f"{sign} {limit.strip()}"
+    return found
+
+
 def _seen(told: dict[str, Any]) -> str:
     if "x-boucle-categories" in told:
         shown = ", ".join(map(str, told["x-boucle-categories"][:8]))
@@ -159,6 +243,7 @@ def _told(answer: Answer) -> dict[str, Any]:
         "intervals": answer.intervals,
     }
     told = {key: None if array is None else _listed(array) for key, array in arrays.items()}
+    told["groups"] = answer.groups
     return {"model": answer.model, "version": answer.version, "classes": answer.classes, **told, "ids": answer.ids}
 
 

@@ -8,6 +8,7 @@ from html import escape
 from boucle.core.check import Check
 from boucle.core.i18n import _
 from boucle.core.version import Version
+from boucle.core.window import Window
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗"}
 _COLOURS = {"pass": "#1a7f37", "warn": "#9a6700", "fail": "#cf222e"}
@@ -15,11 +16,39 @@ _CELL = "padding:.15em 1em .15em 0;text-align:left;vertical-align:top;border:0;b
 
 
 def title_of(version: Version) -> str:
-    """Return one line: name, version, state."""
+    """Return one line: name, version, state, and the label of a forecaster that is worse than naive."""
     states = {"building": _("building"), "ready": _("ready"), "failed": _("failed")}
-    return _("{name} version {version}: {state}").format(
+    title = _("{name} version {version}: {state}").format(
         name=version.name, version=version.number, state=states[version.state]
     )
+    return f"{title} ({worse_than_naive()})" if version.manifest.is_worse_than_naive else title
+
+
+def worse_than_naive() -> str:
+    """Return the label of a forecaster whose error is above that of the naive forecast."""
+    return _("worse than naive")
+
+
+def window_text(window: Window) -> str:
+    """Return how many rows one answer takes.
+
+    >>> window_text(Window(120, "timestamp", "pair"))
+    'one answer per 120 rows of each pair, in the order of timestamp'
+    """
+    if window.group_by is None:
+        return _("one answer per {rows} rows, in the order of {order}").format(rows=window.rows, order=window.order_by)
+    return _("one answer per {rows} rows of each {group}, in the order of {order}").format(
+        rows=window.rows, group=window.group_by, order=window.order_by
+    )
+
+
+def gate_broken(version: Version) -> str:
+    """Return the bounds of its gate that a version does not keep, each with its value; empty when it keeps all."""
+    gate = version.manifest.gate
+    if gate is None or version.passed_gate:
+        return ""
+    seen = [check.observed for check in version.checks if check.name == "gate"]
+    return seen[0] if seen else ", ".join(map(str, gate.broken(version.manifest.metrics) or gate.bounds))
 
 
 def check_lines(checks: Sequence[Check]) -> list[str]:
@@ -74,13 +103,28 @@ def _row(check: Check) -> str:
 
 def _facts(version: Version, url: str) -> list[tuple[str, str]]:
     runtime = version.runtime or ""
+    manifest, signature = version.manifest, version.signature or version.manifest.signature
+    level = signature.interval_level
     facts = [
         (_("address"), url),
         (_("runtime"), f"{runtime} ({version.reason})" if runtime and version.reason else runtime),
-        (_("metrics"), ", ".join(f"{name} {value:.4g}" for name, value in version.manifest.metrics.items())),
-        (_("description"), version.manifest.description),
+        (_("window"), window_text(manifest.schema.window) if manifest.schema.window else ""),
+        (_("interval"), "" if level is None else _("made to hold {share:g} % of outcomes").format(share=100 * level)),
+        (_("gate"), _gate(version)),
+        (_("metrics"), ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics.items())),
+        (_("description"), manifest.description),
     ]
     return [(label, value) for label, value in facts if value]
+
+
+def _gate(version: Version) -> str:
+    if version.manifest.gate is None:
+        return ""
+    bounds = ", ".join(map(str, version.manifest.gate.bounds))
+    if version.passed_gate:
+        return _("passed: {bounds}").format(bounds=bounds)
+    is_seen = any(check.name == "gate" for check in version.checks)
+    return _("not passed: {broken}").format(broken=gate_broken(version)) if is_seen else bounds
 
 
 def _value(value: str) -> str:

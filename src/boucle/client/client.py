@@ -18,6 +18,7 @@ from boucle.core.document import from_json, to_json
 from boucle.core.errors import BoucleError, Conflict, InvalidRequest, NotFound, Unavailable
 from boucle.core.i18n import _, use_language
 from boucle.core.version import Manifest, Version, valid_name
+from boucle.core.window import Window
 from boucle.settings import Settings, load
 
 SERVED_S, POLL_S = 60.0, 0.05
@@ -76,14 +77,21 @@ class Client:
         if version is None:
             aliases = self.model(name)["aliases"]
             if "champion" not in aliases:
-                raise NotFound(_("alias"), "champion", sorted(aliases), _("Deploy a model that passes its build."))
+                waiting = [f"{alias} {number}" for alias, number in sorted(aliases.items())]
+                cure = _("Deploy a model that passes its build.")
+                if aliases:
+                    cure = _("Promote one: boucle promote {name} {version}").format(
+                        name=name, version=max(aliases.values())
+                    )
+                raise NotFound(_("alias"), "champion", waiting, cure)
             version = int(aliases["champion"])
         return Deployment(self, self.version(name, version))
 
     def predict(self, name: str, rows: Any, alias: Optional[str] = None) -> Answer:
         """Return the answer of the champion, or of the version that ``alias`` names, to rows of any library.
 
-        Big inputs are sent in pieces. Raises InvalidRows naming each row and column that does not fit.
+        Big inputs are sent in pieces; of a window model only the newest rows of each group then. Raises InvalidRows
+        naming each row and column that does not fit.
         """
         try:
             return self.ask(name, rows, alias=alias)
@@ -93,8 +101,12 @@ class Client:
         return self.ask(name, rows, alias=alias, only=tuple(self.schema(name)["properties"]))
 
     def ask(self, name: str, rows: Any, alias: Optional[str] = None, **known: Any) -> Answer:
-        """Do what ``predict`` does, with what is ``known`` of the version: ``only`` (columns), ``kind``."""
-        return self.send(name, bodies(rows, known.get("only")), alias, known.get("kind", ""))
+        """Do what ``predict`` does, with what is ``known`` of the version: ``only`` (columns), ``kind``, ``window``."""
+
+        def window() -> Optional[Window]:
+            return known["window"] if "window" in known else self.window(name, alias)
+
+        return self.send(name, bodies(rows, known.get("only"), window), alias, known.get("kind", ""))
 
     def send(self, name: str, requests: Iterable[Body], alias: Optional[str] = None, kind: str = "") -> Answer:
         """Send requests made already, one after the other, and return their answers as one.
@@ -136,6 +148,14 @@ class Client:
         """Return the JSON Schema of a row of the champion."""
         found: dict[str, Any] = self._control.get(f"/api/v1/models/{valid_name(name)}/schema")
         return found
+
+    def window(self, name: str, alias: Optional[str] = None) -> Optional[Window]:
+        """Return how many rows make one answer of the version that an alias names; None where each row makes one."""
+        document = self.model(name)
+        number = document["aliases"].get(alias or "champion")
+        schemas = [told["manifest"]["schema"] for told in document["versions"] if told["number"] == number]
+        window = schemas[0].get("window") if schemas else None
+        return None if window is None else from_json(Window, window)
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """Return who changed what and when, oldest first."""

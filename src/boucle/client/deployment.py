@@ -71,6 +71,11 @@ class Deployment:
         return self._version.checks
 
     @property
+    def is_worse_than_naive(self) -> bool:
+        """True for a forecaster whose error is above that of the naive forecast."""
+        return self._version.manifest.is_worse_than_naive
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The aliases that point at this version now, such as ``champion``."""
         return self._pointing(self._client.model(self.name)["aliases"])
@@ -114,9 +119,13 @@ class Deployment:
 
     def _predict(self, rows: Any, alias: str) -> Optional[Answer]:
         signature = self._version.signature or self._version.manifest.signature
-        only = tuple(item.name for item in signature.inputs)
+        known = {
+            "only": tuple(item.name for item in signature.inputs),
+            "kind": signature.prediction_kind,
+            "window": self._version.manifest.schema.window,
+        }
         try:
-            answer = self._client.ask(self.name, rows, alias, only=only, kind=signature.prediction_kind)
+            answer = self._client.ask(self.name, rows, alias, **known)
         except NotFound:
             return None
         return answer if answer.version == self.version else None

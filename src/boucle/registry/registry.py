@@ -1,7 +1,9 @@
 """Registry: the life of models and versions. Every change and its audit entry are one transaction.
 
-A version goes building → ready or failed. The first ready one becomes champion, later ones challenger. What the
-gateway must know grows the sequence of the route table in the same transaction.
+A version goes building → ready or failed. The first ready one becomes champion, later ones challenger; a gate
+changes that: a version that does not keep its own is challenger even as the first, one that keeps a gate that
+promotes is champion at once. What the gateway must know grows the sequence of the route table in the same
+transaction.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class Registry:
         return told
 
     def mark_ready(self, name: str, number: int) -> Version:
-        """End a build well: the first ready version becomes champion, a later one challenger. Repeating is harmless.
+        """End a build well: the version becomes champion or challenger, as its gate says. Repeating is harmless.
 
         Raises Conflict when the version failed, or when ``found`` was not told before.
         """
@@ -97,13 +99,9 @@ class Registry:
                         name=name, number=number
                     )
                 )
-            model = find_model(tx, name)
-            alias = CHAMPION if model.champion is None else CHALLENGER
             ready = replace(version, state="ready")
             tx.save_version(ready)
-            tx.save_model(model.moved(alias, number))
-            tx.grow_sequence()
-            tx.record(name, self._entry(PLATFORM, "ready", number, _("is now {alias}").format(alias=alias)))
+            self._place(tx, find_model(tx, name), ready)
         return ready
 
     def mark_failed(self, name: str, number: int, reason: str) -> Version:
@@ -130,9 +128,9 @@ class Registry:
             require_ready(version)
             moved = model.moved(alias, number)
             if moved != model:
-                detail = _("{alias}: version {before} → {number}").format(
-                    alias=alias, before=model.aliases.get(alias, "–"), number=number
-                )
+                detail = _change(model, alias, number)
+                if alias == CHAMPION and not version.passed_gate:
+                    detail = _("{change}, despite its gate").format(change=detail)
                 _reroute(tx, moved, self._entry(actor, "promote", number, detail))
         return moved
 
@@ -194,6 +192,24 @@ class Registry:
                 table = self._table = routing.route_table(view)
             return table
 
+    def _place(self, tx: RegistryWriter, model: RegisteredModel, version: Version) -> None:
+        """Give a version that just became ready its alias."""
+        is_first, gate = model.champion is None, version.manifest.gate
+        if not is_first and gate is not None and gate.promotes and version.passed_gate:
+            kept = ", ".join(map(str, gate.bounds))
+            detail = _("{change}, its gate is kept: {bounds}").format(
+                change=_change(model, CHAMPION, version.number), bounds=kept
+            )
+            tx.record(model.name, self._entry(PLATFORM, "ready", version.number))
+            _reroute(
+                tx, model.moved(CHAMPION, version.number), self._entry(PLATFORM, "promote", version.number, detail)
+            )
+            return
+        alias = CHAMPION if is_first and version.passed_gate else CHALLENGER
+        detail = _("is now {alias}") if version.passed_gate else _("is now {alias}: its gate is not kept")
+        entry = self._entry(PLATFORM, "ready", version.number, detail.format(alias=alias))
+        _reroute(tx, model.moved(alias, version.number), entry)
+
     def _again(self, tx: RegistryWriter, known: Version, author: str) -> Version:
         if known.state != "failed":
             return known
@@ -207,6 +223,11 @@ class Registry:
 
     def _entry(self, actor: str, action: str, number: int, detail: str = "") -> AuditEntry:
         return AuditEntry(self._clock(), actor, action, number, detail)
+
+
+def _change(model: RegisteredModel, alias: str, number: int) -> str:
+    before = model.aliases.get(alias, "–")
+    return _("{alias}: version {before} → {number}").format(alias=alias, before=before, number=number)
 
 
 def _reroute(tx: RegistryWriter, model: RegisteredModel, entry: AuditEntry) -> None:

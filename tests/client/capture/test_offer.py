@@ -15,7 +15,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from boucle.client.capture.offer import Offer, Request, capture
+from boucle.client.capture.offer import Offer, capture
+from boucle.client.capture.request import Request
 from boucle.core.errors import InvalidRequest, NotFound
 from boucle.core.table import Table
 

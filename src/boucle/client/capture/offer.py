@@ -4,50 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Callable, Optional
 
 import numpy as np
 
-from boucle.client.capture.answers import Answered, ask, sample_positions
-from boucle.client.capture.code import Code, find_code
+from boucle.client.capture.answers import Answered, ask
+from boucle.client.capture.code import find_code
 from boucle.client.capture.facts import author_of, metrics_of, params_of, tags_of
-from boucle.client.capture.onnx_file import describe, onnx_bytes
+from boucle.client.capture.onnx_file import describe, onnx_bytes, unused_columns
+from boucle.client.capture.request import Request, gate_of, require_usable, window_of
 from boucle.client.capture.requirements import find_requirements
 from boucle.client.capture.rows import Rows, candidates, read_values
 from boucle.client.capture.serialise import Serialised, serialise
+from boucle.client.capture.series import newest_rows
 from boucle.core import schema
-from boucle.core.errors import InvalidRequest, NotFound, shown
+from boucle.core.check import Check
+from boucle.core.errors import NotFound, Refused
 from boucle.core.i18n import _
-from boucle.core.signature import Signature, Task
+from boucle.core.signature import Signature
 from boucle.core.table import Table
-from boucle.core.version import Artifact, CodeFile, Manifest, valid_name
+from boucle.core.version import Artifact, CodeFile, Manifest
+from boucle.core.window import Window, require_window
 from boucle_worker.frames import Column
 
 MAX_REFERENCE = 100_000
-TASKS = ("classification", "regression")
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """The arguments of ``deploy``, as given."""
-
-    model: Any
-    name: str
-    example: Any
-    target: Any = None
-    task: Optional[Task] = None
-    answers: Any = None
-    requirements: Optional[Sequence[str]] = None
-    code: Sequence[Code] = ()
-    metrics: Optional[Mapping[str, Any]] = None
-    params: Optional[Mapping[str, Any]] = None
-    tags: Optional[Mapping[str, Any]] = None
-    description: str = ""
-    author: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +58,7 @@ def capture(request: Request, tell: Tell) -> Offer:
 
     Raises Refused when the model cannot answer its own rows, InvalidRequest for what cannot be carried.
     """
-    valid_name(request.name)
-    if request.task is not None and request.task not in TASKS:
-        raise InvalidRequest(
-            "unusual-task",
-            _("task is {found}, expected one of: {tasks}").format(found=shown(request.task), tasks=", ".join(TASKS)),
-        )
+    require_usable(request)
     tell(_("Reading the example"))
     containers = candidates(request.example)
     target_name, target = _target(request.target, containers[0])
@@ -87,7 +66,8 @@ def capture(request: Request, tell: Tell) -> Offer:
         containers = tuple(rows.without(target_name) for rows in containers)
     data = onnx_bytes(request.model)
     if data is not None:
-        return _onnx_offer(request, data, containers[0], target_name, target)
+        return _onnx_offer(request, data, _used(request, containers[0], tell), target_name, target)
+    _require_plain(request)
     return _python_offer(request, containers, target_name, target, tell)
 
 
@@ -119,13 +99,42 @@ def _unknown_columns(model: Any, rows: Rows) -> list[str]:
     return [name for name in rows.table.names if name not in known]
 
 
+def _require_plain(request: Request) -> None:
+    """Raise Refused for what only the graph of an ONNX file can do."""
+    asked = {"window": request.window, "tensors": request.tensors, "interval_level": request.interval_level}
+    told = [word for word, value in asked.items() if value is not None]
+    if not told:
+        return
+    observed = _("{words} was told, but {type} is no ONNX file: a model in Python answers row by row, one value each")
+    cure = _(
+        "Export the model with its preparation as one ONNX graph (torch.onnx.export) and deploy that file, or leave "
+        "out {words}."
+    )
+    words = ", ".join(told)
+    found = observed.format(words=words, type=type(request.model).__qualname__)
+    check = Check("window", "fail", found, _("an ONNX file"), cure.format(words=words))
+    raise Refused(request.name, 0, [check])
+
+
+def _used(request: Request, rows: Rows, tell: Tell) -> Rows:
+    """Return the rows less what the tensors told do not take: nobody shall send it."""
+    unused = unused_columns(request, rows)
+    if unused:
+        tell(_("Leaving out what the file does not take: {names}").format(names=", ".join(unused)))
+    rows = reduce(Rows.without, unused, rows)
+    window = window_of(request)
+    if window is not None:
+        require_window(window, {item.name: item.kind for item in rows.inputs})
+    return rows
+
+
 def _onnx_offer(
     request: Request, data: bytes, rows: Rows, target_name: Optional[str], target: Optional[Column]
 ) -> Offer:
-    signature, answers = describe(data, rows, request.answers, request.task)
-    sample = rows.table.take(sample_positions(rows.table.n_rows))
+    described = describe(data, rows, request)
     facts = _facts(request, rows, target_name, target)
-    return _offer(_Packed(data, "onnx", trusted=True), facts, signature, sample, answers)
+    packed = _Packed(data, "onnx", trusted=True)
+    return _offer(packed, facts, described.signature, described.sample, described.answers)
 
 
 def _pack(request: Request, answered: Answered) -> _Packed:
@@ -181,8 +190,9 @@ class _Facts:
 def _facts(request: Request, rows: Rows, target_name: Optional[str], target: Optional[Column]) -> _Facts:
     table = rows.table
     whole = table if target is None or target_name is None else Table({**table.columns, target_name: target})
+    window = window_of(request)
     fields = {
-        "schema": schema.infer(table),
+        "schema": replace(schema.infer(table), window=window),
         "python": platform.python_version(),
         "target": target_name,
         "data_digest": whole.digest(),
@@ -192,13 +202,17 @@ def _facts(request: Request, rows: Rows, target_name: Optional[str], target: Opt
         "tags": tags_of(request.tags),
         "description": request.description,
         "author": author_of(request.author),
+        "gate": gate_of(request),
     }
-    return _Facts(_reference(whole), fields)
+    return _Facts(_reference(whole, window), fields)
 
 
-def _reference(whole: Table) -> Table:
+def _reference(whole: Table, window: Optional[Window]) -> Table:
+    """Return at most 100,000 rows: drawn by chance, of a series the newest."""
     if whole.n_rows <= MAX_REFERENCE:
         return whole
+    if window is not None:
+        return newest_rows(whole, window, MAX_REFERENCE)
     return whole.take(np.sort(np.random.default_rng(0).choice(whole.n_rows, MAX_REFERENCE, replace=False)))
 
 

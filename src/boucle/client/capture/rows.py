@@ -72,11 +72,11 @@ def candidates(example: Any) -> tuple[Rows, ...]:
 
 
 def read_values(name: str, values: Any, n_rows: int) -> Column:
-    """Read one column given beside the rows (a target, the answers of an ONNX file), shape ``(n_rows,)``.
+    """Read one column given beside the rows (a target, the answers of a model), shape ``(n_rows,)``.
 
     Raises InvalidRequest when the length or the shape differs.
     """
-    column = _column_of(name, values)
+    column = read_column(name, values)
     if len(column.values) != n_rows:
         raise InvalidRequest(
             "unusual-rows",
@@ -85,6 +85,33 @@ def read_values(name: str, values: Any, n_rows: int) -> Column:
             ),
         )
     return column
+
+
+def read_column(name: str, values: Any) -> Column:
+    """Read one column of any length. Raises InvalidRequest for what has more than one value a row."""
+    import narwhals as nw
+
+    from boucle.client.capture.numpy_rows import read_array
+
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        feed: Feed = "pandas" if series.implementation.is_pandas() else "polars"
+        return _read_series(name, series, feed, strict=False).column
+    array = values if isinstance(values, np.ndarray) else _array_of(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array.ravel()
+    if array.ndim != 1:
+        raise InvalidRequest(
+            "unusual-rows",
+            _("{name} has shape {shape}, expected one value for each row.").format(name=name, shape=array.shape),
+        )
+    return read_array(name, array, strict=False).column
+
+
+def detached(values: Any) -> Any:
+    """Return values of any library as they are, a torch tensor without its gradient."""
+    detach = getattr(values, "detach", None)
+    return detach() if callable(detach) else values
 
 
 def read_records(rows: Sequence[dict[str, Any]], strict: bool = True) -> Rows:
@@ -245,28 +272,7 @@ def _openly(read: Callable[[], Rows]) -> tuple[Rows, ...]:
         return ()
 
 
-def _column_of(name: str, values: Any) -> Column:
-    import narwhals as nw
-
-    from boucle.client.capture.numpy_rows import read_array
-
-    series = nw.from_native(values, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        feed: Feed = "pandas" if series.implementation.is_pandas() else "polars"
-        return _read_series(name, series, feed, strict=False).column
-    array = values if isinstance(values, np.ndarray) else _array_of(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array.ravel()
-    if array.ndim != 1:
-        raise InvalidRequest(
-            "unusual-rows",
-            _("{name} has shape {shape}, expected one value for each row.").format(name=name, shape=array.shape),
-        )
-    return read_array(name, array, strict=False).column
-
-
 def _array_of(values: Any) -> Any:
     if isinstance(values, (list, tuple)) and not all(isinstance(value, (int, float)) for value in values):
         return objects(values)
-    detach = getattr(values, "detach", None)  # a torch tensor that still carries its gradient
-    return np.asarray(detach() if callable(detach) else values)
+    return np.asarray(detached(values))

@@ -1,0 +1,1 @@
+"""From candles to a deployed forecaster: fetching, preprocessing, training, converting, exporting."""

@@ -1,0 +1,8 @@
+"""Kedro's settings: its defaults. Figures are in ``conf/base/parameters.yaml``, files in ``conf/base/catalog.yml``."""
+
+import warnings
+
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
+
+# Kedro 1.7 calls what omegaconf 2.4 renames, three times a run: nothing that a reader of a run could mend.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
