@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from boucle.adapters.onnx_runtime import OnnxGraph
-from boucle.core.errors import ModelFailed, Unavailable
+from boucle.core.errors import InvalidRows, ModelFailed, Unavailable
 from boucle.core.signature import Input, Signature, Tensor
 from boucle.core.table import Column
 from boucle_worker.frames import Columns
@@ -195,8 +195,9 @@ def test_missing_numbers_are_nan_in_float_tensors_and_refused_in_integer_ones() 
     told = signature([Tensor("x", "int64", (None, 1), ("a",))], {"a": "int"})
 
     np.testing.assert_array_equal(found["prediction"].values, [7.0, np.nan])
-    with pytest.raises(ModelFailed, match="Column 'a' is missing in row 1"):
+    with pytest.raises(InvalidRows, match="Row 1, column 'a': expected a value") as refused:
         loaded(as_int, told).predict(column)
+    assert [(p.code, p.column, p.row) for p in refused.value.problems] == [("missing-value", "a", 1)]
 
 
 def test_numbers_beyond_single_precision_are_infinite_without_a_warning() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from boucle.core.schema import ColumnSchema, infer, to_json_schema
+from boucle.core.schema import ColumnSchema, Schema, infer, to_json_schema
 from boucle.core.table import Column, Table
+from boucle.core.window import Window
 
 
 def column_of(kind: str, values: Any, missing: Any = None) -> ColumnSchema:
@@ -73,3 +74,11 @@ def test_the_published_schema_is_json_schema_2020_12() -> None:
         "additionalProperties": True,
         "examples": [{"age": 0, "city": "Lyon"}],
     }
+
+
+def test_the_json_schema_of_a_window_model_is_that_of_a_row_and_says_its_window() -> None:
+    columns = (ColumnSchema("t", "datetime"), ColumnSchema("close", "float"))
+    told = to_json_schema(Schema(columns, Window(120, "t", step=3600, gaps="fill", most_filled=6)), "btc")
+    window = told.pop("x-boucle-window")
+    assert window == {"rows": 120, "order_by": "t", "step": 3600, "gaps": "fill", "fill": {}, "most_filled": 6}
+    assert told == to_json_schema(Schema(columns), "btc")

@@ -157,7 +157,7 @@ def test_a_registry_that_cannot_be_told_fails_the_job_and_not_the_version(platfo
 
 def test_a_fault_of_the_platform_is_told_as_such(platform: Platform, environments: UvEnvironments) -> None:
     class Full(UvEnvironments):
-        def ensure(self, lock: str, interpreter: str) -> Path:
+        def ensure(self, lock: str, interpreter: str, *, require_hashes: bool = True) -> Path:
             raise OSError(28, "No space left on device")
 
     made = platform.registered(2.0)

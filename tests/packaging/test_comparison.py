@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boucle.core.table import Column
-from boucle.packaging.comparison import PARITY, REPRODUCED, compare, shown_answer
+from boucle.packaging.comparison import PARITY, REPRODUCED, compare, of_windows, shown_answer
 from tables import answers, floats, matrix, texts
 
 
@@ -111,3 +111,28 @@ def test_floats_are_the_same_exactly_when_numpy_says_so(pairs: list[tuple[float,
 def test_an_answer_is_shown_as_label_and_probabilities() -> None:
     told = answers(prediction=texts(["a", "b"]), probabilities=matrix([[0.25, 0.75], [1.0, 0.0]]))
     assert shown_answer(told, 0) == "'a' [0.25, 0.75]"
+
+
+def test_a_forecast_may_differ_by_a_hundred_thousandth_whatever_its_unit() -> None:
+    for unit in (1e-5, 1.0, 45_000.0):
+        expected = answers(prediction=floats([unit, unit, unit]))
+        found = answers(prediction=floats([unit * (1 + 0.9e-5), unit * (1 + 1.2e-5), unit]))
+        assert compare(found, expected, "regression", of_windows(expected)).number_rows == (1,)
+
+
+def test_forecasts_around_zero_may_differ_by_a_millionth_of_their_size() -> None:
+    expected = answers(prediction=floats([-10.0, 0.0, 10.0, 0.0]))
+    found = answers(prediction=floats([-10.0, 4e-6, 10.0, 6e-6]))
+    assert compare(found, expected, "regression", of_windows(expected)).number_rows == (3,)
+
+
+@pytest.mark.parametrize(
+    "prediction", [texts(["up"]), floats([float("nan")]), floats([])], ids=["text", "missing", "none"]
+)
+def test_without_a_number_no_difference_is_allowed_but_relative(prediction: Column) -> None:
+    assert of_windows(answers(prediction=prediction)).absolute == 0
+
+
+def test_a_difference_beyond_what_a_float_holds_is_one() -> None:
+    found, expected = answers(prediction=floats([1.7e308])), answers(prediction=floats([-1.7e308]))
+    assert compare(found, expected, "regression", PARITY).number_rows == (0,)

@@ -75,3 +75,28 @@ def test_probabilities_that_do_not_add_up_are_a_warning() -> None:
     odd = answers(prediction=texts(["yes", "no"]), probabilities=matrix([[0.9, 0.9], [0.8, 0.2]]))
     check = schema_check(SCHEMA, SIGNATURE, ROWS, odd)
     assert (check.status, check.observed) == ("warn", "the probabilities of 1 of 2 rows do not add up to 1")
+
+
+FORECAST = replace(
+    SIGNATURE, task="regression", prediction_kind="float", classes=None, probabilities=False, interval_level=0.9
+)
+
+
+def test_intervals_are_told_with_their_level() -> None:
+    said = answers(prediction=floats([1.0, 2.0]), intervals=matrix([[0.0, 2.0], [1.0, 3.0]]))
+    check = schema_check(SCHEMA, FORECAST, ROWS, said)
+    assert (check.status, check.observed) == ("pass", "2 columns in, float out with intervals of 90 %")
+
+
+def test_intervals_that_were_promised_must_come() -> None:
+    check = schema_check(SCHEMA, FORECAST, ROWS, answers(prediction=floats([1.0, 2.0])))
+    assert check.status == "fail"
+    assert "promises intervals of 90 %, but the model gives none" in check.observed
+
+
+def test_intervals_that_are_none_or_of_no_level_are_a_warning() -> None:
+    said = answers(prediction=floats([1.0, 2.0]), intervals=matrix([[0.0, 2.0], [float("nan"), float("nan")]]))
+    check = schema_check(SCHEMA, replace(FORECAST, interval_level=None), ROWS, said)
+    assert check.status == "warn"
+    assert check.observed.startswith("the intervals of 1 of 2 answers are none")
+    assert "interval_level=0.9" in check.observed

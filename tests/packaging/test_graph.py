@@ -94,7 +94,7 @@ def test_columns_that_do_not_fit_are_refused_with_a_cure(
     ("told", "reason"),
     [
         ((Tensor("Y", "float32", (None, 1), ("age",)),), "the notebook told of the inputs {'Y': ('age',)}"),
-        ((Tensor("X", "float32", (None, 1), ("gone",)),), "the notebook told of the inputs"),
+        ((Tensor("X", "float32", (None, 1), ("gone",)),), "the notebook told of the columns ['gone']"),
         ((Tensor("X", "float32", (None, 1), ("age", "age")),), "input 'X' takes 1 columns, 2 were named for it"),
     ],
     ids=["tensor", "column", "width"],

@@ -50,3 +50,12 @@ def test_a_model_that_takes_a_second_for_a_row_is_a_warning() -> None:
     check = timing_check(measure(model.predict, ROWS, model.clock))
     assert check.status == "warn"
     assert check.advice
+
+
+def test_windows_are_timed_one_and_a_hundred_at_a_time() -> None:
+    model = Model(0.125)
+    rows = Table({"x": floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])})
+    check = timing_check(measure(model.predict, rows, model.clock, rows_each=3))
+    assert model.sizes == [3, 3, 3, 300, 300, 300]
+    assert check.observed == "1 window in 125 ms, 100 windows in 125 ms (medians)"
+    assert check.evidence["rows_a_window"] == 3

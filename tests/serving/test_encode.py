@@ -75,3 +75,12 @@ def test_negative_numbers_in_csv_stay_numbers_and_nan_is_empty() -> None:
     answers = {"prediction": floats([-1.5, float("nan")])}
 
     assert Encoder(None).to_csv(answers, 0, 2) == b'prediction\r\n-1.5\r\n""\r\n'
+
+
+def test_groups_come_after_the_intervals_in_json_and_first_in_csv() -> None:
+    encoder, forecasts = Encoder(None), {"prediction": floats([1.5, 2.5, 3.5]), "intervals": ANSWERS["intervals"]}
+    told = json.loads(encoder.to_json(forecasts, 1, 3, "0198-id", ("BTC", None)))
+    assert list(told) == ["predictions", "intervals", "groups", "prediction_id"]
+    assert told["groups"] == ["BTC", None]
+    rows = list(csv.reader(io.StringIO(encoder.to_csv(forecasts, 1, 3, ("=BTC", 7)).decode())))
+    assert rows == [["group", "prediction", "low", "high"], ["'=BTC", "2.5", "-1.0", "2.5"], ["7", "3.5", "3.0", "4.0"]]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import forecasting as fc
 from boucle.core.errors import InvalidRows
 from boucle.core.schema import ColumnSchema, Schema
 from boucle.core.table import Table, missing_mask
+from boucle.core.window import Window
 from boucle.serving.limits import Limits
 from boucle.serving.plan import FEW_ROWS, RowPlan, Rows
 from boucle.serving.raw import RawRows
@@ -184,3 +187,33 @@ def test_the_example_row_of_a_schema_is_usable(plan: RowPlan) -> None:
     assert example is not None
     assert Table(example).rows() == [{**ROW, "since": "2021-03-04T05:06:07.000000Z"}]
     assert RowPlan(Schema((ColumnSchema("age", "int"),)), Limits()).example() is None
+
+
+HOURLY = RowPlan(fc.schema(replace(fc.HOURLY, group_by="pair")), Limits())
+
+
+def test_rows_of_a_window_model_are_as_many_answers_as_there_are_groups() -> None:
+    rows = read(HOURLY, *fc.candles(6, group="BTC"), *fc.candles(5, group="DOGE"))
+    assert (rows.n_rows, rows.groups, rows.cells) == (2, ("BTC", "DOGE"), None)
+    assert (rows.unseen, Table(HOURLY.columns([rows])).n_rows) == (5, 2 * fc.ROWS)
+
+
+def test_cells_of_a_window_model_are_checked_first() -> None:
+    broken = [{**row, "close": "1"} for row in fc.candles(2, group="BTC")]
+    assert problems(HOURLY, *broken) == [("wrong-type", "close", 0), ("wrong-type", "close", 1)]
+    assert problems(HOURLY, *fc.candles(2, group="BTC")) == [("too-few-rows", "timestamp", None)]
+
+
+@pytest.mark.parametrize("window", [fc.HOURLY, replace(fc.HOURLY, step=None)], ids=["stepped", "free"])
+def test_the_example_of_a_window_model_is_one_window(window: Window) -> None:
+    plan = RowPlan(fc.schema(window), Limits())
+    example = plan.example()
+    assert example is not None
+    rows = read(plan, *Table(example).rows())
+    assert rows.n_rows == 1
+    assert Table(plan.columns([rows])).rows() == Table(example).rows()
+
+
+def test_a_window_model_without_an_example_time_has_no_example() -> None:
+    columns = (ColumnSchema("timestamp", "datetime", nullable=True), ColumnSchema("close", "float", example=1.0))
+    assert RowPlan(Schema(columns, fc.HOURLY), Limits()).example() is None

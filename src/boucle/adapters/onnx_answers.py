@@ -9,11 +9,12 @@ import numpy as np
 
 from boucle.core.errors import ModelFailed, shown
 from boucle.core.i18n import _
-from boucle.core.signature import Signature
+from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Column
 from boucle_worker.frames import Columns
 
 _KINDS = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "text", "O": "text", "T": "text"}
+_INTERVAL_NAMES = ("intervals", "interval")
 _DTYPES: dict[str, Any] = {"int": np.int64, "float": np.float64, "bool": np.bool_, "text": object}
 
 
@@ -22,7 +23,8 @@ class OnnxAnswers:
 
     The first output of one value a row is the prediction; a float output of two or more columns, or a sequence of
     maps (skl2onnx's zipmap), the probabilities. Without the former, the most probable class is the prediction. A
-    single probability a row, where the signature promises two classes, is that of the second.
+    single probability a row, where the signature promises two classes, is that of the second. Of a regression, the
+    output named ``intervals`` or ``interval`` holds a low and a high bound a row.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -31,9 +33,21 @@ class OnnxAnswers:
             signature.task == "classification" and signature.classes is not None and len(signature.classes) == 2
         )
         self._labels = None if signature.classes is None else _labels(signature.classes)
+        self._interval_at = interval_output(signature)
 
     def read(self, outputs: Sequence[Any]) -> Columns:
-        """Return ``prediction`` and, where told, ``probabilities``. Raises ModelFailed for outputs that are neither."""
+        """Return ``prediction`` and, where told, ``probabilities`` and ``intervals``.
+
+        An interval that is none (its low bound above its high one, or either no number) is NaN on both sides.
+        Raises ModelFailed for outputs that are none of these.
+        """
+        at = self._interval_at
+        if at is None:
+            return self._read(outputs)
+        found = self._read([*outputs[:at], *outputs[at + 1 :]])
+        return {**found, "intervals": _intervals(outputs[at], len(found["prediction"].values))}
+
+    def _read(self, outputs: Sequence[Any]) -> Columns:
         single = matrix = None
         for output in outputs:
             array = _matrix_of_maps(output, self._classes) if isinstance(output, list) else output
@@ -67,6 +81,31 @@ class OnnxAnswers:
         if len(positions) and not (positions.min() >= 0 and positions.max() < n_classes):
             raise ModelFailed(_("The ONNX graph answers a class number beyond its {n} classes.").format(n=n_classes))
         return Column(labels.kind, labels.values[positions])
+
+
+def interval_output(signature: Signature) -> int | None:
+    """Return which output holds the intervals of a regression; None when none does."""
+    if signature.task != "regression":
+        return None
+    outputs = signature.output_tensors or ()
+    places = (i for i, output in enumerate(outputs) if output.name in _INTERVAL_NAMES and _is_pair(output))
+    return next(places, None) if len(outputs) > 1 else None
+
+
+def _is_pair(output: Tensor) -> bool:
+    return output.dtype.startswith("float") and len(output.shape) == 2 and output.shape[1] in (2, None)
+
+
+def _intervals(bounds: Any, n_rows: int) -> Column:
+    if bounds.shape != (n_rows, 2):
+        raise ModelFailed(
+            _("The ONNX graph gives intervals of the shape {shape}; expected ({n}, 2): low and high a row.").format(
+                shape=bounds.shape, n=n_rows
+            )
+        )
+    values = np.ascontiguousarray(bounds, dtype=np.float64)
+    is_one = values[:, 0] <= values[:, 1]
+    return Column("matrix", values if is_one.all() else np.where(is_one[:, None], values, np.nan))
 
 
 def _labels(classes: Sequence[Any]) -> Column | None:

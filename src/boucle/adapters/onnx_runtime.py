@@ -2,7 +2,8 @@
 
 One intra-op thread and no spinning: with the default threads, two busy cores made calls of 0.4 ms last 700 ms.
 Answers have the shape that a model's worker gives: ``prediction`` and, when the graph tells them,
-``probabilities`` in the order of the classes.
+``probabilities`` in the order of the classes and ``intervals``. A tensor of windows takes as many rows for each
+answer as its second axis says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import onnxruntime as ort
 
 from boucle.adapters.onnx_answers import OnnxAnswers
-from boucle.core.errors import ModelFailed, Unavailable
+from boucle.core.errors import InvalidRows, ModelFailed, RowProblem, Unavailable
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Column, missing_mask
@@ -24,6 +25,7 @@ Fill = Callable[[Columns], Any]
 CellFill = Callable[[Sequence[Sequence[Any]]], Any]
 _NUMBERS = ("float", "int", "bool")
 _ERRORS_ONLY = 3
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 class OnnxGraph:
@@ -52,14 +54,15 @@ class OnnxGraph:
         self._fills = [(tensor.name, _fill(tensor)) for tensor in self._signature.input_tensors]
 
     def predict(self, columns: Columns) -> Columns:
-        """Return ``prediction``, shape ``(n_rows,)``, and ``probabilities``, shape ``(n_rows, n_classes)``.
+        """Return ``prediction``, shape ``(n,)``, ``probabilities``, ``(n, n_classes)``, and ``intervals``, ``(n, 2)``.
 
-        Raises ModelFailed when the graph does, or when a cell is missing that its tensor cannot hold.
+        ``n`` is the number of rows, or of windows. Raises ModelFailed when the graph does, and InvalidRows when a cell
+        is missing, or a date lies too far away, for the tensor it feeds.
         """
         return self._run({name: fill(columns) for name, fill in self._fills})
 
     def for_cells(self, names: tuple[str, ...]) -> Callable[[Sequence[Sequence[Any]]], Columns] | None:
-        """Return what answers few rows given as cells by column; None when a tensor takes integers or booleans.
+        """Return what answers few rows given as cells by column; None when a tensor takes integers, booleans, windows.
 
         The same answers as by ``predict``, without an array for each column.
         """
@@ -125,25 +128,39 @@ def _fill(tensor: Tensor) -> Fill:
     dtype, names, shape = np.dtype(tensor.dtype), tensor.columns, _shape(tensor)
     wide = np.dtype(np.float64) if dtype.kind == "f" else dtype  # one rounding, whichever way a number comes
     if len(names) == 1:
-        return lambda columns: _narrowed(_numbers(columns[names[0]], names[0], wide), dtype).reshape(shape)
+        return lambda columns: _narrowed(_numbers(columns[names[0]], names[0], wide, tensor), dtype).reshape(shape)
 
     def fill(columns: Columns) -> Any:
         out = np.empty((len(columns[names[0]].values), len(names)), dtype=wide)
         for i, name in enumerate(names):
-            out[:, i] = _numbers(columns[name], name, wide)
-        return _narrowed(out, dtype)
+            out[:, i] = _numbers(columns[name], name, wide, tensor)
+        return _narrowed(out, dtype).reshape(shape)
 
     return fill
 
 
-def _numbers(column: Column, name: str, dtype: Any) -> Any:
+def _numbers(column: Column, name: str, dtype: Any, tensor: Tensor) -> Any:
     """Return the numbers of a column as a tensor holds them, NaN where missing."""
     kind, values, missing = column
-    if dtype.kind == "f":
+    if dtype.kind == "f" and kind != "datetime":
         return (values if missing is None else np.where(missing, np.nan, values)).astype(dtype, copy=False)
-    if missing is not None or kind == "float":
-        _refuse_missing(column, name)
+    if missing is not None or kind in ("float", "datetime"):
+        _refuse(missing_mask(column), "missing-value", name, _("a value (the ONNX graph takes none missing)"), tensor)
+    if kind == "datetime":
+        return _counted(values, name, tensor)
     return values.astype(dtype, copy=False)
+
+
+def _counted(dates: Any, name: str, tensor: Tensor) -> Any:
+    """Return dates as the units since 1970 that the tensor counts, rounded down."""
+    if tensor.unit is None:
+        raise ModelFailed(_("The signature does not say in which unit column '{name}' counts.").format(name=name[:80]))
+    instants = dates.view(np.int64)
+    if tensor.unit != "ns":
+        return instants // _MICROSECONDS[tensor.unit]
+    farthest = 2**63 // 1000
+    _refuse(np.abs(instants) > farthest - 1, "date-too-far", name, _("a date between 1678 and 2262"), tensor)
+    return instants * 1000
 
 
 def _narrowed(values: Any, dtype: Any) -> Any:
@@ -154,14 +171,17 @@ def _narrowed(values: Any, dtype: Any) -> Any:
         return values.astype(dtype)
 
 
-def _refuse_missing(column: Column, name: str) -> None:
-    rows = np.flatnonzero(missing_mask(column))
-    if len(rows):
-        raise ModelFailed(
-            _("Column '{column}' is missing in row {row}, and the ONNX graph takes no missing value there.").format(
-                column=name, row=int(rows[0])
-            )
-        )
+def _refuse(is_wrong: Any, code: str, name: str, expected: str, tensor: Tensor) -> None:
+    """Raise InvalidRows when a cell of a column is wrong, naming its row where rows are answered one by one."""
+    rows = np.flatnonzero(is_wrong)
+    if not len(rows):
+        return
+    row = None if is_windowed(tensor) else int(rows[0])
+    text = _("Column '{column}': expected {expected}.")
+    if row is not None:
+        text = _("Row {row}, column '{column}': expected {expected}.")
+    told = text.format(row=row, column=name[:80], expected=expected)
+    raise InvalidRows([RowProblem(code, name, told, row, expected)], len(rows))
 
 
 def _text_fill(tensor: Tensor) -> Fill:
@@ -174,12 +194,26 @@ def _texts(columns: Sequence[Any], shape: tuple[int, ...]) -> Any:
     return np.array(cells, dtype=object).T.reshape(shape)
 
 
+def is_windowed(tensor: Tensor) -> bool:
+    """True when a tensor takes many rows for each answer: one column ``(n, rows)``, or several ``(n, rows, width)``."""
+    return len(tensor.shape) == 3 or (
+        len(tensor.shape) == 2 and len(tensor.columns) == 1 and tensor.shape[1] not in (None, 1)
+    )
+
+
 def _shape(tensor: Tensor) -> tuple[int, ...]:
-    return (-1,) if len(tensor.shape) == 1 else (-1, len(tensor.columns))
+    if not is_windowed(tensor):
+        return (-1,) if len(tensor.shape) == 1 else (-1, len(tensor.columns))
+    rows = tensor.shape[1]
+    if rows is None:
+        raise ModelFailed(_("The signature does not say how many rows feed {name}.").format(name=tensor.name[:80]))
+    return (-1, rows) if len(tensor.shape) == 2 else (-1, rows, len(tensor.columns))
 
 
 def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str]) -> CellFill | None:
     """Return what makes the array of an input tensor from cells by column; None when only columns will do."""
+    if is_windowed(tensor):
+        return None
     places, shape = [names.index(name) for name in tensor.columns], _shape(tensor)
     if tensor.dtype == "str":
         return lambda cells: _texts([cells[i] for i in places], shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import types
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -17,6 +18,7 @@ from boucle.core.errors import InvalidDocument
 
 T = TypeVar("T")
 _PLAIN = (str, int, float, bool)
+_UNIONS = (Union, getattr(types, "UnionType", Union))  # X | Y has a type of its own, from Python 3.10 on
 
 
 def to_json(value: Any) -> Any:
@@ -82,7 +84,7 @@ def _value(hint: Any, data: Any, path: str) -> Any:
         return data
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint, data, path)  # type: ignore[arg-type]  # a dataclass type, not an instance
-    if origin is Union:
+    if origin in _UNIONS:
         return _union(args, data, path)
     if origin is Literal:
         return _literal(args, data, path)

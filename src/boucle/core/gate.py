@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from boucle.core.errors import InvalidRequest, shown
 from boucle.core.i18n import _
@@ -69,7 +69,7 @@ def is_worse_than_naive(metrics: Mapping[str, float]) -> bool:
     return ratio is not None and not ratio <= WORSE_THAN_NAIVE
 
 
-def _bound(metric: str, text: str) -> Bound:
+def _bound(metric: str, text: Any) -> Bound:
     found = _BOUND.match(text) if isinstance(text, str) else None
     if found is None:
         raise InvalidRequest(

@@ -11,6 +11,7 @@ from typing import Any, Literal, Optional
 
 import numpy as np
 
+from boucle.core.document import to_json
 from boucle.core.table import Column, Table, cells, missing_mask
 from boucle.core.window import Window
 
@@ -79,9 +80,10 @@ def infer(table: Table) -> Schema:
 def to_json_schema(schema: Schema, title: str) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one row, as published at ``/models/{name}/schema``.
 
-    Ranges and categories are told as ``x-boucle-…`` members: values outside them are served, not refused.
+    Ranges and categories are told as ``x-boucle-…`` members: values outside them are served, not refused. So is,
+    as ``x-boucle-window``, how many rows make one answer, and in which order (see ``boucle.core.window.Window``).
     """
-    return {
+    document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,
         "type": "object",
@@ -90,6 +92,9 @@ def to_json_schema(schema: Schema, title: str) -> dict[str, Any]:
         "additionalProperties": True,
         "examples": [schema.example_row()],
     }
+    if schema.window is not None:
+        document["x-boucle-window"] = to_json(schema.window)
+    return document
 
 
 def _infer_column(name: str, column: Column, first: Any) -> ColumnSchema:

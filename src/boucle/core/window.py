@@ -6,17 +6,21 @@ what remains is cut into windows. Pure functions of tables, so that the gateway 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Optional
 
 import numpy as np
 
 from boucle.core.errors import InvalidRequest, InvalidRows, RowProblem, shown
 from boucle.core.i18n import _
-from boucle.core.table import Column, Table, cells, concat, missing_mask
+from boucle.core.table import Column, Table, cells, missing_mask
 
 Gaps = Literal["refuse", "fill"]
+MAX_ROWS = 10_000
+_MOST_STEPS = 1e15  # a hole beyond is one of so many rows, however many more there are
+_MOST_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class Window:
 
     ``order_by`` is a column of dates or numbers that puts rows in order. ``step`` is the distance from row to row
     (seconds for dates, else the column's own unit); None means that neighbours are neighbours whatever lies between,
-    as with markets that close. Where a step is stated, a hole is refused or, with ``gaps="fill"``, filled with
-    at most ``most_filled`` rows a window: each column takes the last value of the column that ``fill`` names for
-    it, of itself when none is named.
+    as with markets that close. Where a step is stated, a hole is refused or, with ``gaps="fill"``, filled: each
+    column takes the last value of the column that ``fill`` names for it, of itself when none is named. No window
+    holds more than ``most_filled`` filled rows (half of its rows at most), nor any of a longer hole.
 
     >>> Window(120, "timestamp", step=3600, gaps="fill", fill={"open": "close"}, most_filled=6).rows
     120
@@ -54,8 +58,290 @@ class Windows:
     groups: Optional[tuple[Any, ...]] = None
 
 
-def require_window(window: Window, kinds: dict[str, str]) -> None:
+def require_window(window: Window, kinds: Mapping[str, str]) -> None:
     """Raise InvalidRequest unless the window can be cut from columns of these kinds."""
+    _require_columns(window, kinds)
+    kind, step = kinds[window.order_by], window.step
+    if not 1 <= window.rows <= MAX_ROWS:
+        raise _unusual(_("A window has 1 to {most:,} rows, not {rows}.").format(most=MAX_ROWS, rows=window.rows))
+    if window.gaps not in ("refuse", "fill"):
+        raise _unusual(_("gaps is {found}, expected refuse or fill.").format(found=shown(window.gaps)))
+    if step is not None and not (step > 0 and math.isfinite(step)):
+        raise _unusual(_("The step of a window is a number above 0, not {step}.").format(step=step))
+    if step is not None and (step * 1_000_000 < 1 if kind == "datetime" else kind == "int" and step != int(step)):
+        finest = _("a microsecond or more") if kind == "datetime" else _("a whole number")
+        raise _unusual(
+            _("The step of {name}, which is {kind}, is {finest}, not {step}.").format(
+                name=shown(window.order_by), kind=kind, finest=finest, step=step
+            )
+        )
+    if window.gaps == "fill" and (step is None or not 1 <= window.most_filled <= window.rows // 2):
+        raise _unusual(
+            _(
+                "To fill holes, give the step from row to row and most_filled, the most rows to fill: 1 to {most}."
+            ).format(most=window.rows // 2)
+        )
+    _require_fill(window, kinds)
+
+
+def newest(table: Table, window: Window) -> Windows:
+    """Return the newest window of each group, groups in the order in which they first come.
+
+    Raises InvalidRows: too few rows, two rows at one time, a time between the steps, a hole that may not be filled.
+    Holes before the window are no harm.
+    """
+    if table.n_rows == 0:
+        raise InvalidRows([_too_few(window, 0, None)], 1)
+    line = _line(table, window)
+    last = np.append(np.flatnonzero(line.group[1:] != line.group[:-1]), table.n_rows - 1)
+    starts = line.place[last] - window.rows + 1
+    _refuse_broken(line, starts, last, window)
+    return _cut(table, line, starts, window)
+
+
+def sliding(table: Table, window: Window) -> Windows:
+    """Return every window of neighbouring rows, in order, group after group; those with too large a hole are left out.
+
+    Without holes a group of ``n`` rows has ``n - window.rows + 1`` windows. Raises InvalidRows for two rows at one
+    time or a time between the steps.
+    """
+    if table.n_rows == 0:
+        return Windows(table, 0, None if window.group_by is None else ())
+    line = _line(table, window)
+    starts = np.arange(max(0, int(line.place[-1]) + 2 - window.rows))
+    first, last = line.rows_at(starts), line.rows_at(starts + window.rows - 1)
+    is_whole = line.stretch[first] == line.stretch[last]
+    return _cut(table, line, starts[is_whole & (line.n_filled(starts, last, window) <= _most(window))], window)
+
+
+def outset(row: Table, window: Window) -> Table:
+    """Return one window that begins with the only row of a table and repeats it, a step on each time.
+
+    For warming a model up: without a step, rows lie an hour, or 1, apart. Raises InvalidRows without a time.
+    """
+    _times(row.columns[window.order_by], window)
+    stepped = window
+    if window.step is None:
+        stepped = replace(window, step=3600.0 if row.columns[window.order_by].kind == "datetime" else 1.0)
+    ahead = np.arange(window.rows)
+    repeated = row.take(np.zeros(window.rows, dtype=np.int64))
+    times = _stepped(repeated.columns[window.order_by], ahead, stepped)
+    return Table({**repeated.columns, window.order_by: times})
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """All rows on one line, group after group, each group in its order; every array has one entry a row.
+
+    ``index`` is where the row stood among the rows given; ``time`` what puts it in order, as numbers; ``group`` the
+    number of its group, whose name is in ``keys``; ``steps`` how far it is from the row before it. ``place`` is where
+    it stands: neighbours are one apart, a hole to be filled leaves places free. ``stretch`` grows by one wherever no
+    window may reach across: between groups, and at a hole that is not to be filled.
+    """
+
+    index: Any
+    time: Any
+    group: Any
+    keys: Sequence[Any]
+    steps: Any
+    place: Any
+    stretch: Any
+
+    def rows_at(self, places: Any) -> Any:
+        """Return the row at each place of the line: the last before it, where none stands."""
+        if self.place[-1] == len(self.place) - 1:
+            return places
+        return np.searchsorted(self.place, places, side="right") - 1
+
+    def n_filled(self, starts: Any, last: Any, window: Window) -> Any:
+        """Return how many places are free in windows from ``starts`` whose last place follows the row ``last``."""
+        return window.rows - (last - np.searchsorted(self.place, starts, side="left") + 1)
+
+
+def _line(table: Table, window: Window) -> _Line:
+    times = _times(table.columns[window.order_by], window)
+    keys, groups = _groups(table, window)
+    index = np.lexsort((times, groups))
+    time, group = times[index], groups[index]
+    is_same = group[1:] == group[:-1]
+    with np.errstate(over="ignore"):
+        gaps = np.diff(time)
+    gaps = gaps if gaps.dtype.kind == "f" else gaps.view(np.uint64)  # of sorted whole numbers: never wraps
+    twice = np.flatnonzero(is_same & (gaps == 0)) + 1
+    _refuse(table, window, index[twice], "duplicate-row", _("one row at each time"))
+    steps = np.ones(len(gaps), dtype=np.int64)
+    if window.step is not None:
+        is_date = table.columns[window.order_by].kind == "datetime"
+        steps, is_off = _steps(time, gaps, _microseconds(window) if is_date else window.step)
+        told = f"{window.step:g} s" if is_date else f"{window.step:g}"
+        expected = _("a whole number of steps of {step} after the row before").format(step=told)
+        _refuse(table, window, index[np.flatnonzero(is_same & is_off) + 1], "off-step", expected)
+    is_joined = is_same & (steps <= _most(window) + 1)
+    return _Line(
+        index=index,
+        time=time,
+        group=group,
+        keys=keys,
+        steps=np.append(1, steps),
+        place=np.append(0, np.cumsum(np.where(is_joined, steps, 1))),
+        stretch=np.append(0, np.cumsum(~is_joined)),
+    )
+
+
+def _times(order: Column, window: Window) -> Any:
+    """Return what puts rows in order as numbers. Raises InvalidRows where it is missing."""
+    is_gone = ~np.isfinite(order.values) if order.kind == "float" else missing_mask(order)
+    if is_gone.any():
+        rows, expected = np.flatnonzero(is_gone), _("a time or number in each row")
+        problems = [
+            _problem("missing-value", window, _Where(row), expected, _("none")) for row in rows[:_MOST_TOLD].tolist()
+        ]
+        raise InvalidRows(problems, len(rows))
+    return order.values.view(np.int64) if order.kind == "datetime" else order.values
+
+
+def _groups(table: Table, window: Window) -> tuple[Sequence[Any], Any]:
+    """Return the names of the groups as they first come, and the number of the group of each row."""
+    if window.group_by is None:
+        return (), np.zeros(table.n_rows, dtype=np.int64)
+    numbers: dict[Any, int] = {}
+    of_rows = [numbers.setdefault(key, len(numbers)) for key in cells(table.columns[window.group_by])]
+    return tuple(numbers), np.array(of_rows, dtype=np.int64)
+
+
+def _microseconds(window: Window) -> int:
+    return round((window.step or 0) * 1_000_000)
+
+
+def _steps(time: Any, gaps: Any, step: float) -> tuple[Any, Any]:
+    """Return how many steps each gap is, and whether it lies between two steps: by more than rounding explains."""
+    gaps = gaps.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = np.clip(gaps / step, 0, _MOST_STEPS)
+        steps = np.rint(exact).astype(np.int64)
+        rounding = 1e-9 * (step + gaps)
+        if time.dtype.kind == "f":
+            rounding = rounding + 4 * np.finfo(np.float64).eps * np.abs(time).max()
+        is_between = np.abs(gaps - steps * float(step)) > rounding
+    return steps, (exact < _MOST_STEPS) & ((steps < 1) | is_between)
+
+
+def _most(window: Window) -> int:
+    return window.most_filled if window.gaps == "fill" else 0
+
+
+def _cut(table: Table, line: _Line, starts: Any, window: Window) -> Windows:
+    """Return the windows that begin at these places, one after the other."""
+    places = (starts[:, None] + np.arange(window.rows)).ravel()
+    rows = line.rows_at(places)
+    cut = table.take(line.index[rows])
+    ahead = places - line.place[rows]
+    if ahead.any():
+        cut = _filled(cut, ahead, window)
+    groups = None
+    if window.group_by is not None:
+        groups = tuple([line.keys[number] for number in line.group[rows[:: window.rows]].tolist()])
+    return Windows(cut, len(starts), groups)
+
+
+def _filled(cut: Table, ahead: Any, window: Window) -> Table:
+    """Return the rows with those that stand ``ahead`` (in steps) of where they were made into filled ones."""
+    columns = {}
+    for name, column in cut.columns.items():
+        filler = cut.columns[window.fill.get(name, name)]
+        if name == window.order_by:
+            columns[name] = _stepped(column, ahead, window)
+        else:
+            columns[name] = column if filler is column else _mixed(column, filler, ahead > 0)
+    return Table(columns)
+
+
+def _stepped(times: Column, ahead: Any, window: Window) -> Column:
+    step = window.step or 0
+    if times.kind == "datetime":
+        added = (ahead * _microseconds(window)).astype("timedelta64[us]")
+    else:
+        added = ahead * int(step) if times.kind == "int" else ahead * step
+    return Column(times.kind, times.values + added, times.missing)
+
+
+def _mixed(own: Column, filler: Column, is_filled: Any) -> Column:
+    given = filler.values
+    if own.kind == "float" and filler.missing is not None:
+        given = np.where(filler.missing, np.nan, given)
+    missing = None
+    if own.kind in ("int", "bool") and not (own.missing is None and filler.missing is None):
+        missing = np.where(is_filled, missing_mask(filler), missing_mask(own))
+    return Column(own.kind, np.where(is_filled, given, own.values).astype(own.values.dtype, copy=False), missing)
+
+
+class _Where(NamedTuple):
+    """What a problem is about: a row, else a group, else all rows."""
+
+    row: Optional[int] = None
+    group: Any = None
+
+
+def _refuse_broken(line: _Line, starts: Any, last: Any, window: Window) -> None:
+    """Raise InvalidRows for each window from ``starts`` to the row ``last`` that lacks rows or has too many holes."""
+    first = np.searchsorted(line.stretch, line.stretch[last], side="left")
+    is_short = starts < line.place[first]
+    broken = np.flatnonzero(is_short | (line.n_filled(starts, last, window) > _most(window)))
+    if not len(broken):
+        return
+    problems = []
+    for at in broken[:_MOST_TOLD].tolist():
+        row, n_rows = int(first[at]), int(last[at] - np.searchsorted(line.group, line.group[last[at]]) + 1)
+        key = line.keys[line.group[last[at]]] if line.keys else None
+        is_cut = last[at] - row + 1 < n_rows and n_rows >= window.rows - _most(window)
+        if is_short[at] and is_cut:
+            problems.append(_hole(window, int(line.index[row]), int(line.steps[row]) - 1))
+        elif is_short[at]:
+            problems.append(_too_few(window, n_rows, key))
+        else:
+            expected = _("at most {n} rows missing in a window").format(n=_most(window))
+            n_filled = int(line.n_filled(starts[at], last[at], window))
+            problems.append(_problem("hole", window, _Where(None, key), expected, _("{n} missing").format(n=n_filled)))
+    raise InvalidRows(problems, len(broken))
+
+
+def _hole(window: Window, row: int, n_missing: int) -> RowProblem:
+    expected = _("no hole inside the window")
+    if _most(window):
+        expected = _("no hole of over {n} rows inside the window").format(n=_most(window))
+    found = _("{n} missing before it").format(n=n_missing if n_missing < _MOST_STEPS - 1 else "…")
+    return _problem("hole", window, _Where(row), expected, found)
+
+
+def _too_few(window: Window, n_rows: int, key: Any) -> RowProblem:
+    expected = _("at least {n} rows for one answer").format(n=window.rows)
+    return _problem("too-few-rows", window, _Where(None, key), expected, _("{n} rows").format(n=n_rows))
+
+
+def _refuse(table: Table, window: Window, rows: Any, code: str, expected: str) -> None:
+    """Raise InvalidRows naming these rows, when there are any, with their times."""
+    if not len(rows):
+        return
+    told = cells(table.select([window.order_by]).take(rows[:_MOST_TOLD]).columns[window.order_by])
+    problems = [
+        _problem(code, window, _Where(row), expected, str(time)) for row, time in zip(rows[:_MOST_TOLD].tolist(), told)
+    ]
+    raise InvalidRows(problems, len(rows))
+
+
+def _problem(code: str, window: Window, where: _Where, expected: str, found: str) -> RowProblem:
+    text = _("Column '{column}': expected {expected}, found {found}.")
+    if where.row is not None:
+        text = _("Row {row}, column '{column}': expected {expected}, found {found}.")
+    elif where.group is not None:
+        text = _("Group {group}, column '{column}': expected {expected}, found {found}.")
+    told = text.format(
+        row=where.row, group=shown(where.group), column=window.order_by[:80], expected=expected, found=found
+    )
+    return RowProblem(code, window.order_by, told, where.row, expected)
+
+
+def _require_columns(window: Window, kinds: Mapping[str, str]) -> None:
     for role, name in (("order_by", window.order_by), ("group_by", window.group_by)):
         if name is not None and name not in kinds:
             raise _unusual(
@@ -69,174 +355,28 @@ def require_window(window: Window, kinds: dict[str, str]) -> None:
                 name=shown(window.order_by), kind=kinds[window.order_by]
             )
         )
-    if not 1 <= window.rows <= 100_000:
-        raise _unusual(_("A window has 1 to 100,000 rows, not {rows}.").format(rows=window.rows))
-    if window.gaps not in ("refuse", "fill"):
-        raise _unusual(_("gaps is {found}, expected refuse or fill.").format(found=shown(window.gaps)))
-    if window.step is not None and not window.step > 0:
-        raise _unusual(_("The step of a window is above 0, not {step}.").format(step=window.step))
-    if window.gaps == "fill" and (window.step is None or window.most_filled < 1):
-        raise _unusual(_("To fill holes, give the step from row to row and most_filled, the most rows to fill."))
+    if window.group_by == window.order_by:
+        raise _unusual(_("order_by and group_by both name {name}.").format(name=shown(window.order_by)))
+
+
+def _require_fill(window: Window, kinds: Mapping[str, str]) -> None:
     strangers = sorted({*window.fill, *window.fill.values()} - set(kinds))
     if strangers:
         raise _unusual(_("fill names columns that are not there: {names}").format(names=shown(strangers)))
+    for name, filler in window.fill.items():
+        if name in (window.order_by, window.group_by):
+            raise _unusual(_("fill names {name}, which the window itself fills.").format(name=shown(name)))
+        kind, given = (_plain(kinds[name]), _plain(kinds[filler]))
+        if kind != given and not (kind == "float" and given in ("int", "bool")):
+            raise _unusual(
+                _("fill gives the {given} {filler} to {name}, which is {kind}.").format(
+                    given=given, filler=shown(filler), name=shown(name), kind=kind
+                )
+            )
 
 
-def newest(table: Table, window: Window) -> Windows:
-    """Return the newest window of each group, groups in the order in which they first come.
-
-    Raises InvalidRows: too few rows, two rows at one time, a time between the steps, a hole that may not be filled.
-    """
-    found = [(key, _newest(series, positions, window)) for key, series, positions in _series(table, window)]
-    return _joined(found, window)
-
-
-def sliding(table: Table, window: Window) -> Windows:
-    """Return every window of neighbouring rows, in order, group after group; those with too large a hole are left out.
-
-    Without holes a group of ``n`` rows has ``n - window.rows + 1`` windows. Raises InvalidRows for two rows at one
-    time or a time between the steps.
-    """
-    found = []
-    for key, series, positions in _series(table, window):
-        whole, is_filled = _regular(series, positions, window, whole=True)
-        counts = np.concatenate([[0], np.cumsum(is_filled)])
-        starts = np.arange(max(0, whole.n_rows - window.rows + 1))
-        most = window.most_filled if window.gaps == "fill" else 0
-        usable = starts[counts[starts + window.rows] - counts[starts] <= most]
-        found += [(key, whole.take(slice(start, start + window.rows))) for start in usable.tolist()]
-    return _joined(found, window)
-
-
-Found = list[tuple[Any, Table]]
-
-
-def _joined(found: Found, window: Window) -> Windows:
-    groups = None if window.group_by is None else tuple(key for key, _table in found)
-    if not found:
-        return Windows(Table({}), 0, groups)
-    return Windows(concat([table for _key, table in found]), len(found), groups)
-
-
-def _series(table: Table, window: Window) -> Iterator[tuple[Any, Table, Any]]:
-    """Yield each group: its key, its rows in order, and where each stood among the rows given."""
-    order = table.columns[window.order_by]
-    gone = np.flatnonzero(missing_mask(order))
-    if len(gone):
-        raise _problem("missing-value", window.order_by, int(gone[0]), _("a time or number in each row"), _("null"))
-    keys = [None] * table.n_rows if window.group_by is None else cells(table.columns[window.group_by])
-    places: dict[Any, list[int]] = {}
-    for position, key in enumerate(keys):
-        places.setdefault(key, []).append(position)
-    for key, listed in places.items():
-        positions = np.array(listed)
-        positions = positions[np.argsort(order.values[positions], kind="stable")]
-        yield key, table.take(positions), positions
-
-
-def _newest(series: Table, positions: Any, window: Window) -> Table:
-    whole, is_filled = _regular(series, positions, window, whole=False)
-    if whole.n_rows < window.rows:
-        expected = _("at least {n} rows for one answer").format(n=window.rows)
-        raise _problem("too-few-rows", window.order_by, None, expected, _("{n} rows").format(n=whole.n_rows))
-    n_filled = int(is_filled[-window.rows :].sum())
-    if n_filled > window.most_filled:
-        expected = _("at most {n} rows missing in a window").format(n=window.most_filled)
-        raise _problem("hole", window.order_by, None, expected, _("{n} missing").format(n=n_filled))
-    return whole.take(slice(whole.n_rows - window.rows, None))
-
-
-def _regular(series: Table, positions: Any, window: Window, *, whole: bool) -> tuple[Table, Any]:
-    """Return the rows with holes filled, and which were; ``whole`` fills every hole, to be left out later."""
-    order = series.columns[window.order_by]
-    times = order.values.view(np.int64) if order.kind == "datetime" else order.values
-    gaps = np.diff(times)
-    same = np.flatnonzero(gaps == 0)
-    if len(same):
-        row = int(positions[same[0] + 1])
-        expected = _("one row at each time")
-        raise _problem("duplicate-row", window.order_by, row, expected, _told(series, window, int(same[0])))
-    if window.step is None or series.n_rows < 2:
-        return series, np.zeros(series.n_rows, bool)
-    step = window.step * 1_000_000 if order.kind == "datetime" else window.step
-    steps = np.rint(gaps / step).astype(np.int64)
-    off = np.flatnonzero((steps < 1) | (np.abs(gaps - steps * step) > 1e-9 * step))
-    if len(off):
-        row, expected = int(positions[off[0] + 1]), _("a row each {step:g}").format(step=window.step)
-        raise _problem("off-step", window.order_by, row, expected, _told(series, window, int(off[0]) + 1))
-    return _filled(series, positions, steps, window, whole=whole)
-
-
-def _filled(series: Table, positions: Any, steps: Any, window: Window, *, whole: bool) -> tuple[Table, Any]:
-    first = _first_needed(steps, window)
-    holes = np.flatnonzero(steps > 1)
-    if not whole:
-        holes = holes[holes >= first]
-    largest = window.rows if whole else window.most_filled
-    too_large = holes[steps[holes] - 1 > largest]
-    if not whole and len(holes) and (window.gaps == "refuse" or len(too_large)):
-        at = int(holes[0] if window.gaps == "refuse" else too_large[0])
-        expected = (
-            _("no hole inside the window")
-            if window.gaps == "refuse"
-            else _("no hole of over {n} rows").format(n=window.most_filled)
-        )
-        found = _("{n} rows missing after {time}").format(n=int(steps[at]) - 1, time=_told(series, window, at))
-        raise _problem("hole", window.order_by, int(positions[at + 1]), expected, found)
-    counts = np.ones(series.n_rows, dtype=np.int64)
-    counts[holes] = np.minimum(steps[holes], largest + 1)
-    source = np.repeat(np.arange(series.n_rows), counts)
-    is_filled = np.concatenate([[False], source[1:] == source[:-1]])
-    return _carried(series, source, is_filled, window), is_filled
-
-
-def _first_needed(steps: Any, window: Window) -> int:
-    """Return the first gap that lies inside the newest window."""
-    back = np.cumsum(steps[::-1])
-    inside = int(np.searchsorted(back, window.rows - 1, side="left")) + 1
-    return max(0, len(steps) - inside)
-
-
-def _carried(series: Table, source: Any, is_filled: Any, window: Window) -> Table:
-    """Return rows with each filled one made from the last that was there."""
-    if not is_filled.any():
-        return series.take(source)
-    columns = {}
-    for name, column in series.columns.items():
-        own = Table({name: column}).take(source).columns[name]
-        filler = series.columns[window.fill.get(name, name)]
-        if name == window.order_by:
-            columns[name] = _stepped(own, is_filled, window)
-        else:
-            columns[name] = _mixed(own, Table({name: filler}).take(source).columns[name], is_filled)
-    return Table(columns)
-
-
-def _stepped(times: Column, is_filled: Any, window: Window) -> Column:
-    run = np.arange(len(is_filled)) - np.maximum.accumulate(np.where(is_filled, 0, np.arange(len(is_filled))))
-    if times.kind == "datetime":
-        added = (run * round((window.step or 0) * 1_000_000)).astype("timedelta64[us]")
-        return Column(times.kind, times.values + added, times.missing)
-    return Column(times.kind, (times.values + run * (window.step or 0)).astype(times.values.dtype), times.missing)
-
-
-def _mixed(own: Column, filler: Column, is_filled: Any) -> Column:
-    missing = None
-    if own.missing is not None or filler.missing is not None:
-        missing = np.where(is_filled, missing_mask(filler), missing_mask(own))
-    return Column(own.kind, np.where(is_filled, filler.values, own.values).astype(own.values.dtype), missing)
-
-
-def _told(series: Table, window: Window, position: int) -> str:
-    return str(cells(series.take(slice(position, position + 1)).columns[window.order_by])[0])
-
-
-def _problem(code: str, column: str, row: Optional[int], expected: str, found: str) -> InvalidRows:
-    where = "" if row is None else _("Row {row}: ").format(row=row)
-    text = where + _("column '{column}': expected {expected}, found {found}.").format(
-        column=column[:80], expected=expected, found=found
-    )
-    return InvalidRows([RowProblem(code, column, text, row, expected)], 1)
+def _plain(kind: str) -> str:
+    return "text" if kind == "category" else kind
 
 
 def _unusual(text: str) -> InvalidRequest:

@@ -17,11 +17,11 @@ from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.limits import Limits
 from boucle.serving.plan import RowPlan, Rows
-from boucle_worker.frames import Columns
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
-Write = Callable[[Columns, int, int], bytes]
+Write = Callable[..., bytes]
+"""Answers, and where those of the request begin and end; ``groups`` when it has some."""
 _LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
 _BODIES_HELD, _LEAST_HELD_BYTES = 16, 128 * 1024 * 1024  # large bodies in memory at once: so many of the largest
 _MAX_NAMED = 20
@@ -47,6 +47,8 @@ class Invocations:
             answers, first, last = answered or await endpoint.infer(rows)
             prediction_id = uuid7()
             kind, write = _writer(endpoint, exchange.headers, media, prediction_id)
+            if rows.groups is not None:
+                write = partial(write, groups=rows.groups)
             if rows.n_rows > _LARGE_ROWS:
                 content = await self._aside(write, answers, first, last)
             else:

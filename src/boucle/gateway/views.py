@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
+from boucle.core.document import to_json
 from boucle.core.errors import BoucleError, NotFound
 from boucle.core.i18n import _
+from boucle.core.routes import RoutedVersion
 from boucle.core.schema import to_json_schema
 from boucle.core.version import CHAMPION
 from boucle.gateway.metrics import CONTENT_TYPE_LATEST, Metrics
@@ -65,7 +67,7 @@ class Views:
             raise NotFound("model", name)
         pointers = self._fleet.aliases(name)
         champion = pointers.get(CHAMPION)
-        return {
+        told: dict[str, Any] = {
             "name": name,
             "version": None if champion is None else champion.version.number,
             "runtime": None if champion is None else champion.version.runtime,
@@ -73,6 +75,7 @@ class Views:
             "loaded": sorted(number for model, number in self._fleet.loaded if model == name),
             "description": route.description,
         }
+        return told if champion is None else {**told, **_forecast(champion.version)}
 
     async def _readiness(self) -> tuple[int, dict[str, Any]]:
         """Ask once for all who ask within half a second."""
@@ -81,6 +84,16 @@ class Views:
             self._asked_at = loop.time()
             self._asked = loop.create_task(readiness(self._fleet))
         return await asyncio.shield(self._asked)
+
+
+def _forecast(version: RoutedVersion) -> dict[str, Any]:
+    """Return what a model that answers windows or gives intervals says of them; nothing for any other."""
+    told: dict[str, Any] = {}
+    if version.schema.window is not None:
+        told["window"] = to_json(version.schema.window)
+    if version.signature.interval_level is not None:
+        told["interval_level"] = version.signature.interval_level
+    return told
 
 
 async def readiness(fleet: Fleet) -> tuple[int, dict[str, Any]]:

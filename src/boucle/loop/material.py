@@ -7,25 +7,30 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from boucle.core.check import Check
-from boucle.core.errors import BoucleError, shown
+from boucle.core.errors import BoucleError, InvalidRows, shown
 from boucle.core.i18n import _
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest
+from boucle.core.window import Window, require_window, sliding
 from boucle.loop.ports import Artifacts
 from boucle.loop.progress import StepFailed
 from boucle.loop.smoke import example_rows
 from boucle_worker.frames import FrameError
+
+MOST_WINDOWED = 20_000_000  # rows of all windows of a sample; those of a client are 1,000 windows of 10,000 at most
 
 
 @dataclass(frozen=True)
 class Material:
     """``rows`` to try the model on (the sample, else the one example row of the schema), in the signature's order.
 
-    ``answers`` are the notebook's on these rows, None when it sent none.
+    ``answers`` are the notebook's on these rows, None when it sent none. Of a model that answers windows, ``rows``
+    holds the windows of the sample one after the other, of ``rows_each`` rows each, with one answer for each.
     """
 
     rows: Table
     answers: Table | None
+    rows_each: int = 1
 
 
 class Unusable(BoucleError):
@@ -48,10 +53,11 @@ def gather(artifacts: Artifacts, manifest: Manifest) -> tuple[Check, Material]:
         advice = _("Nothing was changed by this. Deploy the model again: what is missing or changed is sent anew.")
         raise StepFailed(Check("artifacts", "fail", "; ".join(problems[:5]), expected, advice, evidence))
     material = _read(artifacts, manifest)
-    evidence["sample_rows"] = material.rows.n_rows
-    observed = _("{n} artifacts, {size:.1f} MB, all with the right sha256; a sample of {rows} row(s)").format(
-        n=len(named), size=evidence["bytes"] / 1e6, rows=material.rows.n_rows
-    )
+    evidence["sample_rows"] = material.rows.n_rows // material.rows_each
+    observed = _("{n} artifacts, {size:.1f} MB, all with the right sha256; a sample of {rows} row(s)")
+    if manifest.schema.window is not None:
+        observed = _("{n} artifacts, {size:.1f} MB, all with the right sha256; a sample of {rows} window(s)")
+    observed = observed.format(n=len(named), size=evidence["bytes"] / 1e6, rows=evidence["sample_rows"])
     return Check("artifacts", "pass", observed, expected, evidence=evidence), material
 
 
@@ -89,8 +95,12 @@ def _escaping(manifest: Manifest) -> Iterator[str]:
 
 
 def _read(artifacts: Artifacts, manifest: Manifest) -> Material:
+    window = manifest.schema.window
+    if window is not None:
+        require_window(window, {column.name: column.type for column in manifest.schema.columns})
+    rows_each = 1 if window is None else window.rows
     if manifest.sample is None:
-        return Material(example_rows(manifest.schema), None)
+        return Material(example_rows(manifest.schema), None, rows_each)
     rows = _table(artifacts, manifest.sample, "sample")
     names = [item.name for item in manifest.signature.inputs]
     lacking = [name for name in names if name not in rows.columns]
@@ -100,16 +110,45 @@ def _read(artifacts: Artifacts, manifest: Manifest) -> Material:
                 rows=rows.n_rows, lacking=shown(lacking)
             )
         )
+    rows = rows.select(names)
+    if window is not None:
+        rows = _windows(rows, window)
     if manifest.answers is None:
-        return Material(rows.select(names), None)
+        return Material(rows, None, rows_each)
     answers = _table(artifacts, manifest.answers, "answers")
-    if answers.n_rows != rows.n_rows or not {"prediction", "probabilities"} & set(answers.names):
+    n_rows = rows.n_rows // rows_each
+    if answers.n_rows != n_rows or not {"prediction", "probabilities"} & set(answers.names):
+        text = _("There are {answers} answers ({columns}) to {rows} sample rows. Deploy the model again.")
+        if window is not None:
+            text = _("There are {answers} answers ({columns}) to {rows} sample windows. Deploy the model again.")
+        raise Unusable(text.format(answers=answers.n_rows, columns=", ".join(answers.names), rows=n_rows))
+    return Material(rows, answers, rows_each)
+
+
+def _windows(rows: Table, window: Window) -> Table:
+    """Return the windows of a sample, one after the other. Raises Unusable when there is none, or far too much."""
+    if (rows.n_rows - window.rows) * window.rows > MOST_WINDOWED:
         raise Unusable(
-            _("There are {answers} answers ({columns}) to {rows} sample rows. Deploy the model again.").format(
-                answers=answers.n_rows, columns=", ".join(answers.names), rows=rows.n_rows
-            )
+            _(
+                "The sample has {rows} rows: too many to be cut into windows of {wanted}. Deploy the model again."
+            ).format(rows=rows.n_rows, wanted=window.rows)
         )
-    return Material(rows.select(names), answers)
+    try:
+        found = sliding(rows, window)
+    except InvalidRows as error:
+        raise Unusable(
+            _("The sample cannot be cut into windows. {cause} Deploy again with rows as callers send them.").format(
+                cause=error
+            )
+        ) from error
+    if found.n == 0:
+        raise Unusable(
+            _(
+                "The sample has {rows} rows, and not one window of {wanted} without too large a hole. Deploy again "
+                "with more rows as example."
+            ).format(rows=rows.n_rows, wanted=window.rows)
+        )
+    return found.table
 
 
 def _table(artifacts: Artifacts, artifact: Artifact, name: str) -> Table:

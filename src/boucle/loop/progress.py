@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from boucle.core.check import Check
-from boucle.core.errors import BoucleError, EnvironmentFailed, ModelFailed, TooSlow, Unavailable
+from boucle.core.errors import BoucleError, EnvironmentFailed, InvalidRows, ModelFailed, TooSlow, Unavailable
 from boucle.core.i18n import _
 from boucle.core.version import Version
 from boucle.registry.model import BuildFound
@@ -121,4 +121,6 @@ def _cure(error: BoucleError) -> str:
         return _("Name exact versions that the server can install with requirements=[...], then deploy again.")
     if isinstance(error, (ModelFailed, TooSlow, Unavailable)):
         return _("Call the model on the example in a fresh kernel: there it raises, hangs or dies too. Then cure it.")
+    if isinstance(error, InvalidRows):
+        return _("Deploy again with an example of rows as callers send them, without what this refuses.")
     return ""

@@ -16,6 +16,7 @@ from boucle.core.loading import load_header
 from boucle.core.signature import Signature
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest, Version
+from boucle.loop.gate import tell_gate
 from boucle.loop.material import Material
 from boucle.loop.ports import WorkerProcess
 from boucle.loop.progress import Progress, StepFailed
@@ -46,6 +47,8 @@ class Environment:
 def build_python(progress: Progress, material: Material, world: BuildWorld) -> None:
     """Take a version through its steps to ready. Raises StepFailed at the first that fails."""
     version, manifest = progress.version, progress.version.manifest
+    if manifest.schema.window is not None:
+        progress.check("signature", lambda: _windows_check(manifest))
     place = progress.step("environment", lambda: _environment(world, manifest))
     log = world.log_dir / f"build-{version.name}-{version.number}.log"
     with _closed_after(world.processes(place.python, log)) as process:
@@ -55,10 +58,22 @@ def build_python(progress: Progress, material: Material, world: BuildWorld) -> N
         predict = _predict(process, world.predict_timeout_s)
         progress.check("raw-rows", lambda: _raw_rows(predict, material.rows, manifest))
         answers = progress.step("reproduce", lambda: _reproduce(predict, material, signature, world))
+        tell_gate(progress, manifest)
         progress.check("schema", lambda: schema_check(manifest.schema, signature, material.rows, answers))
         progress.check("timing", lambda: timing_check(measure(predict, material.rows, world.clock)))
         progress.check("smoke", lambda: smoke_check(predict, material.rows, manifest.schema, signature))
     progress.ready()
+
+
+def _windows_check(manifest: Manifest) -> Check:
+    """Return the failed Check ``signature`` of a model that answers windows and is no ONNX graph."""
+    return Check(
+        "signature",
+        "fail",
+        _("the model answers once for a window of rows, and came as {format}").format(format=manifest.format),
+        _("an ONNX graph: only these answer windows"),
+        _("Export the model together with its preparation as an ONNX graph, then deploy the file."),
+    )
 
 
 def _environment(world: BuildWorld, manifest: Manifest) -> tuple[Check, Environment]:

@@ -27,6 +27,20 @@ class Tolerance:
 
 REPRODUCED = Tolerance(absolute=1e-9, relative=1e-9)  # the same code in the same environment: rounding only
 PARITY = Tolerance(absolute=1e-5, relative=1e-3)  # another runtime, perhaps in single precision
+WINDOW_RELATIVE, WINDOW_ABSOLUTE = 1e-5, 1e-6
+
+
+def of_windows(notebook: Table) -> Tolerance:
+    """Return how far the answers of a forecaster may lie from those of its notebook.
+
+    A forecast lies so near the last value that what is usual elsewhere would hide any error: 0.1 % of a price is more
+    than it moves in an hour. Beside 1e-5 of each number, 1e-6 of their mean size is let pass: near 0, single
+    precision cannot do better.
+    """
+    numbers = [c for name, c in notebook.columns.items() if name == "prediction" and c.kind in NUMBERS]
+    sizes = np.abs(_matrix(numbers[0])) if numbers else np.zeros(0)
+    sizes = sizes[np.isfinite(sizes)]
+    return Tolerance(WINDOW_ABSOLUTE * float(sizes.mean()) if len(sizes) else 0.0, WINDOW_RELATIVE)
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,7 @@ def _matrix(column: Column) -> Any:
 
 def _gaps(found: Any, expected: Any, tolerance: Tolerance) -> tuple[Any, Any]:
     """Return per row the largest absolute difference, and whether any value lies beyond the tolerance."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gap = np.abs(found - expected)
         allowed = tolerance.absolute + tolerance.relative * np.abs(expected)
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))

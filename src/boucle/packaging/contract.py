@@ -30,11 +30,13 @@ def schema_check(schema: Schema, signature: Signature, rows: Table, answers: Tab
     if broken:
         advice = _("Deploy again from the notebook, with the example that the model takes.")
         return Check("schema", "fail", _joined(broken), expected, advice, {**evidence, "problems": broken[:20]})
-    odd = list(_oddities(answers))
+    odd = [*_oddities(answers), *_intervals(signature, answers)]
     if odd:
         advice = _("Callers get such answers too. Look at the rows that give them before relying on the model.")
         return Check("schema", "warn", _joined(odd), expected, advice, {**evidence, "problems": odd})
     observed = _("{columns} columns in, {kind} out").format(columns=len(schema.columns), kind=signature.prediction_kind)
+    if "intervals" in answers.columns and signature.interval_level is not None:
+        observed += _(" with intervals of {level:.4g} %").format(level=100 * signature.interval_level)
     if signature.probabilities:
         observed += _(" with the probabilities of {n} classes").format(n=len(signature.classes or ()))
     return Check("schema", "pass", observed, expected, evidence=evidence)
@@ -79,6 +81,10 @@ def _answers(signature: Signature, answers: Table) -> Iterator[str]:
             yield _("answers {strangers} are not among the classes {classes}").format(
                 strangers=shown(sorted(map(str, strangers))), classes=shown(list(signature.classes))
             )
+    if signature.interval_level is not None and "intervals" not in answers.columns:
+        yield _("the signature promises intervals of {level:.4g} %, but the model gives none").format(
+            level=100 * signature.interval_level
+        )
     if signature.probabilities and probabilities is None:
         yield _("the signature promises probabilities, but the model gives none")
     if probabilities is not None and probabilities.values.shape[1] != len(signature.classes or ()):
@@ -100,6 +106,18 @@ def _oddities(answers: Table) -> Iterator[str]:
         n_off = int((~((values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) < 1e-3))).sum())
         if n_off:
             yield _("the probabilities of {n} of {rows} rows do not add up to 1").format(n=n_off, rows=answers.n_rows)
+
+
+def _intervals(signature: Signature, answers: Table) -> Iterator[str]:
+    if "intervals" not in answers.columns:
+        return
+    n_none = int(np.isnan(answers.columns["intervals"].values).any(axis=1).sum())
+    if n_none:
+        yield _("the intervals of {n} of {rows} answers are none: low above high, or no number").format(
+            n=n_none, rows=answers.n_rows
+        )
+    if signature.interval_level is None:
+        yield _("nothing says how many outcomes the intervals hold: tell it with interval_level=0.9")
 
 
 def _joined(problems: list[str]) -> str:

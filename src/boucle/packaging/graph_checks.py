@@ -5,7 +5,7 @@ from __future__ import annotations
 from boucle.core.check import Check
 from boucle.core.errors import shown
 from boucle.core.i18n import _
-from boucle.core.signature import Signature
+from boucle.core.signature import Signature, Tensor
 from boucle.packaging.graph import CannotFeed, GraphFacts
 
 
@@ -23,7 +23,7 @@ def onnx_check(facts: GraphFacts, size_bytes: int) -> Check:
 def signature_check(signature: Signature) -> Check:
     """Return the Check ``signature`` of a graph whose tensors are fed and whose answers were seen."""
     tensors = signature.input_tensors or ()
-    told = [f"{tensor.name[:80]} ← {shown(list(tensor.columns))}" for tensor in tensors[:10]]
+    told = [_fed(tensor) for tensor in tensors[:10]]
     outputs = [tensor.name[:80] for tensor in (signature.output_tensors or ())]
     observed = _("{columns} columns feed {tensors}; out come {outputs}").format(
         columns=len(signature.inputs), tensors="; ".join(told[:3]), outputs=", ".join(outputs[:5])
@@ -49,8 +49,16 @@ def nameless_check(width: int) -> Check:
         "fail",
         _("the file gives {width} probabilities a row, but nothing names the classes").format(width=width),
         _expected(),
-        _("Deploy again with answers=model.predict(example), or export the graph with its class labels."),
+        _(
+            "Deploy again with answers=model.predict(example), or export the graph with its class labels. An output "
+            "of low and high bounds is named intervals."
+        ),
     )
+
+
+def _fed(tensor: Tensor) -> str:
+    unit = f" ({tensor.unit})" if tensor.unit else ""
+    return f"{tensor.name[:80]} ← {shown(list(tensor.columns))}{unit}"
 
 
 def _expected() -> str:

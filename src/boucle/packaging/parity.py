@@ -7,16 +7,19 @@ from typing import Any
 from boucle.core.check import Check
 from boucle.core.i18n import _
 from boucle.core.table import Table
-from boucle.packaging.comparison import PARITY, Comparison, shown_answer
+from boucle.packaging.comparison import PARITY, Comparison, Tolerance, shown_answer
 from boucle.packaging.figures import finite, percent
 
 
-def parity_check(compared: Comparison, graph: Table, notebook: Table) -> Check:
-    """Return the Check ``parity`` of the graph's answers beside those of the notebook, on the same rows."""
+def parity_check(compared: Comparison, graph: Table, notebook: Table, tolerance: Tolerance = PARITY) -> Check:
+    """Return the Check ``parity`` of the graph's answers beside those of the notebook, on the same rows or windows."""
     evidence = _figures(compared)
     expected = _("labels identical, numbers within {absolute:g} + {relative:g} of their size").format(
-        absolute=PARITY.absolute, relative=PARITY.relative
+        absolute=tolerance.absolute, relative=tolerance.relative
     )
+    is_windowed = tolerance is not PARITY
+    if is_windowed:
+        expected += _("; a forecast lies so near the last value that more would hide an error")
     advice = _(
         "The file does not answer as the model in the notebook. Export it again (double precision, the rows it was "
         "fitted on), or deploy the model itself: it then runs in its own Python environment."
@@ -29,7 +32,13 @@ def parity_check(compared: Comparison, graph: Table, notebook: Table) -> Check:
         observed = _(
             "{wrong} of {rows} rows ({percent}) differ, {labels} by their label; "
             "row {row}: {found} from the file, {notebook} in the notebook"
-        ).format(
+        )
+        if is_windowed:
+            observed = _(
+                "{wrong} of {rows} windows ({percent}) differ; "
+                "window {row}: {found} from the file, {notebook} in the notebook"
+            )
+        observed = observed.format(
             wrong=len(compared.rows),
             rows=compared.n_rows,
             percent=percent(len(compared.rows), compared.n_rows),
@@ -39,9 +48,10 @@ def parity_check(compared: Comparison, graph: Table, notebook: Table) -> Check:
             notebook=shown_answer(notebook, row),
         )
         return Check("parity", "fail", observed, expected, advice, evidence)
-    observed = _("{rows} rows answer as in the notebook; the largest difference is {largest:.3g}").format(
-        rows=compared.n_rows, largest=compared.largest
-    )
+    observed = _("{rows} rows answer as in the notebook; the largest difference is {largest:.3g}")
+    if is_windowed:
+        observed = _("{rows} windows answer as in the notebook; the largest difference is {largest:.3g}")
+    observed = observed.format(rows=compared.n_rows, largest=compared.largest)
     return Check("parity", "pass", observed, expected, evidence=evidence)
 
 

@@ -1,4 +1,4 @@
-"""How long a model takes for one row and for a hundred."""
+"""How long a model takes for one row (or window) and for a hundred."""
 
 from __future__ import annotations
 
@@ -20,33 +20,43 @@ SLOW_MS = 1000.0
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians in milliseconds, over ``runs`` and ``runs_hundred`` calls after one that is not counted."""
+    """Medians in milliseconds, over ``runs`` and ``runs_hundred`` calls after one that is not counted.
+
+    ``rows_each`` are the rows of one answer: more than 1 when the model answers windows.
+    """
 
     one_ms: float
     hundred_ms: float
     runs: int
     runs_hundred: int
+    rows_each: int = 1
 
 
-def measure(predict: Predict, rows: Table, clock: Callable[[], float]) -> Timing:
-    """Time the model on one row and on a hundred (the sample's rows, repeated when there are fewer)."""
-    one = _durations_ms(predict, rows.take(np.array([0])), clock)
-    hundred = _durations_ms(predict, rows.take(np.arange(100) % rows.n_rows), clock)
-    return Timing(median(one), median(hundred), len(one), len(hundred))
+def measure(predict: Predict, rows: Table, clock: Callable[[], float], rows_each: int = 1) -> Timing:
+    """Time the model on one row and on a hundred (the sample's rows, repeated when there are fewer).
+
+    Of a model that answers windows of ``rows_each`` rows, on one window and on a hundred.
+    """
+    one = _durations_ms(predict, rows.take(slice(0, rows_each)), clock)
+    hundred = _durations_ms(predict, rows.take(np.arange(100 * rows_each) % rows.n_rows), clock)
+    return Timing(median(one), median(hundred), len(one), len(hundred), rows_each)
 
 
 def timing_check(timing: Timing) -> Check:
     """Return the Check ``timing``: a warning when one row takes a second or more."""
-    evidence = {
+    evidence: dict[str, float] = {
         "one_row_ms": round(timing.one_ms, 3),
         "hundred_rows_ms": round(timing.hundred_ms, 3),
         "runs": timing.runs,
         "runs_hundred": timing.runs_hundred,
     }
-    observed = _("1 row in {one:.3g} ms, 100 rows in {hundred:.3g} ms (medians)").format(
-        one=timing.one_ms, hundred=timing.hundred_ms
-    )
+    observed = _("1 row in {one:.3g} ms, 100 rows in {hundred:.3g} ms (medians)")
     expected = _("1 row in less than {slow:g} ms").format(slow=SLOW_MS)
+    if timing.rows_each > 1:
+        evidence["rows_a_window"] = timing.rows_each
+        observed = _("1 window in {one:.3g} ms, 100 windows in {hundred:.3g} ms (medians)")
+        expected = _("1 window in less than {slow:g} ms").format(slow=SLOW_MS)
+    observed = observed.format(one=timing.one_ms, hundred=timing.hundred_ms)
     if timing.one_ms < SLOW_MS:
         return Check("timing", "pass", observed, expected, evidence=evidence)
     advice = _("Callers wait this long for each answer. Use a smaller model, or send rows in batches.")

@@ -14,6 +14,7 @@ from boucle.core.table import Column, cells
 from boucle_worker.frames import Columns
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+Groups = Sequence[Any] | None
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -24,8 +25,8 @@ class Encoder:
         self.classes = None if classes is None else list(classes)
         self._classes_json = b"" if classes is None else b',"classes":' + orjson.dumps(list(classes))
 
-    def to_json(self, answers: Columns, start: int, stop: int, prediction_id: str) -> bytes:
-        """Return the JSON answer to the rows from ``start`` to ``stop`` of a batch."""
+    def to_json(self, answers: Columns, start: int, stop: int, prediction_id: str, groups: Groups = None) -> bytes:
+        """Return the JSON answer to the rows from ``start`` to ``stop`` of a batch; ``groups`` are theirs alone."""
         parts = [b'{"predictions":', _json(answers["prediction"], start, stop)]
         probabilities = answers.get("probabilities")
         if probabilities is not None:
@@ -35,11 +36,13 @@ class Encoder:
         intervals = answers.get("intervals")
         if intervals is not None:
             parts += (b',"intervals":', _json(intervals, start, stop))
+        if groups is not None:
+            parts += (b',"groups":', orjson.dumps(groups))
         parts += (b',"prediction_id":"', prediction_id.encode("ascii"), b'"}')
         return b"".join(parts)
 
-    def to_csv(self, answers: Columns, start: int, stop: int) -> bytes:
-        """Return the CSV answer: ``prediction``, one ``probability_<class>`` each, ``low`` and ``high``."""
+    def to_csv(self, answers: Columns, start: int, stop: int, groups: Groups = None) -> bytes:
+        """Return the CSV answer: ``group``, ``prediction``, one ``probability_<class>`` each, ``low`` and ``high``."""
         header, columns = ["prediction"], [_list(answers["prediction"], start, stop)]
         if "probabilities" in answers:
             header += [f"probability_{label}" for label in self.classes or range(answers["probabilities"][1].shape[1])]
@@ -47,6 +50,8 @@ class Encoder:
         if "intervals" in answers:
             header += ["low", "high"]
             columns += answers["intervals"].values[start:stop].T.tolist()
+        if groups is not None:
+            header, columns = ["group", *header], [list(groups), *columns]
         out = io.StringIO(newline="")
         writer = csv.writer(out)
         writer.writerow(map(_csv_cell, header))

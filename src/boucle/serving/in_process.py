@@ -86,18 +86,20 @@ class Lanes:
 
 
 def inline_rows(graph: Graph, example: Columns | None) -> int:
-    """Warm the graph with its example row, and return how many rows it answers in 2 ms.
+    """Warm the graph with its example (a row, or the rows of a window), and return how many it answers in 2 ms.
 
     Raises ModelFailed when it cannot answer its own example.
     """
     if example is None:
         return _UNMEASURED_INLINE_ROWS
-    many = Table(example).take(np.zeros(_MANY, dtype=np.int64)).columns
-    for columns in (example, many):
-        graph.predict(columns)
-    one_s, many_s = (min(_timed(graph, columns) for _i in range(3)) for columns in (example, many))
+    graph.predict(example)
+    one_s = min(_timed(graph, example) for _i in range(3))
     if one_s > INLINE_S:
         return 0
+    rows = Table(example)
+    many = rows.take(np.tile(np.arange(rows.n_rows), _MANY)).columns
+    graph.predict(many)
+    many_s = min(_timed(graph, many) for _i in range(3))
     row_s = max(many_s - one_s, 1e-9) / (_MANY - 1)
     return max(1, min(_MOST_INLINE_ROWS, int((INLINE_S - one_s) / row_s)))
 

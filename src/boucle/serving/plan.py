@@ -14,7 +14,8 @@ import numpy as np
 
 from boucle.core.errors import InvalidRows
 from boucle.core.schema import Schema
-from boucle.core.table import Column, missing_mask
+from boucle.core.table import Column, Table, missing_mask
+from boucle.core.window import Window, newest, outset
 from boucle.serving.fields import Field
 from boucle.serving.findings import Findings
 from boucle.serving.limits import INT64_MAX, INT64_MIN, Limits
@@ -28,7 +29,9 @@ _MAX_KNOWN_TYPES = 256
 class Rows(NamedTuple):
     """The rows of a request, right by the schema: ``cells`` by column while they are few, else ``columns``.
 
-    ``unseen`` counts categories that the reference did not hold, ``out_of_range`` values beyond its range.
+    ``unseen`` counts categories that the reference did not hold, ``out_of_range`` values beyond its range. Of a model
+    that answers windows, ``n_rows`` are the answers wanted, ``columns`` hold the rows of as many windows, and
+    ``groups`` name whose they are.
     """
 
     n_rows: int
@@ -37,6 +40,7 @@ class Rows(NamedTuple):
     unseen: int = 0
     out_of_range: int = 0
     ignored: tuple[str, ...] = ()
+    groups: tuple[Any, ...] | None = None
 
 
 class RowPlan:
@@ -57,19 +61,21 @@ class RowPlan:
         self._categorical = [(i, f.known) for i, f in enumerate(self.fields) if f.known is not None]
         self._dated = [i for i, f in enumerate(self.fields) if f.type == "datetime"]
         self._plain_types: set[tuple[type, ...]] = set()
+        self._window = schema.window
 
     def read(self, raw: RawRows, has_long_texts: bool = False) -> Rows:
         """Return the rows, checked. ``has_long_texts`` says that a cell may be beyond the limit of texts.
 
         Raises InvalidRows naming rows and columns: 20 problems at most, and how many there are in all.
         """
+        if self._window is not None:
+            return self._newest(self._all_checked(raw), self._window)
         if raw.n_rows == 1 and not has_long_texts:
             types = tuple([type(column[0]) for column in raw.columns])
             if types in self._plain_types:
                 return self._few(raw, self._checked(raw.columns, self._dated) if self._dated else raw.columns)
             self._remember(types)
-        columns = self._checked(raw.columns, range(len(self.fields)))
-        return self._few(raw, columns) if raw.n_rows <= FEW_ROWS else self._many(raw, columns)
+        return self._all_checked(raw)
 
     def columns(self, parts: Sequence[Rows]) -> Columns:
         """Return the columns of the rows of several requests (or of one that holds many), in order."""
@@ -79,11 +85,26 @@ class RowPlan:
         return {f.name: f.column(cells) for f, cells in zip(self.fields, joined(parts), strict=True)}
 
     def example(self) -> Columns | None:
-        """Return the example row of the schema as columns; None when it holds no usable one."""
+        """Return the example row of the schema as columns (a window of it); None when it holds no usable one."""
         try:
-            return self.columns([self.read(RawRows(1, [(column.example,) for column in self.schema.columns]))])
+            return self.example_rows()
         except InvalidRows:
             return None
+
+    def example_rows(self) -> Columns:
+        """Return the example row of the schema as columns: as many of it as make one answer. Raises InvalidRows."""
+        rows = self._all_checked(RawRows(1, [(column.example,) for column in self.schema.columns]))
+        if self._window is None:
+            return self.columns([rows])
+        return outset(Table(self.columns([rows])), self._window).columns
+
+    def _newest(self, rows: Rows, window: Window) -> Rows:
+        found = newest(Table(self.columns([rows])), window)
+        return rows._replace(n_rows=found.n, cells=None, columns=found.table.columns, groups=found.groups)
+
+    def _all_checked(self, raw: RawRows) -> Rows:
+        columns = self._checked(raw.columns, range(len(self.fields)))
+        return self._few(raw, columns) if raw.n_rows <= FEW_ROWS else self._many(raw, columns)
 
     def _remember(self, types: tuple[type, ...]) -> None:
         """Keep types that need no look at the values: right ones, less floats where an int is wanted."""
