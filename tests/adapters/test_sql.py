@@ -48,6 +48,20 @@ def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
         assert (len(view.models()), view.sequence()) == (1, 1)
 
 
+def test_the_jobs_of_an_older_release_wait_between_attempts_as_they_did(url: str) -> None:
+    engine = open_database(url)
+    migrate(engine)
+    job = SqlJobStore(engine).enqueue("build", {})
+    with engine.begin() as connection:  # as the release before left it
+        connection.execute(sa.text("DROP INDEX job_dedupe"))
+        connection.execute(sa.text("ALTER TABLE job DROP COLUMN backoff_s"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+
+    migrate(engine)
+
+    assert SqlJobStore(engine).get(job.id) == job
+
+
 MIGRATOR = """
 import sys
 from boucle.adapters.sql import migrate, open_database

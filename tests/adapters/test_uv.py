@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from boucle.adapters.interpreters import installed
-from boucle.adapters.uv import UvEnvironments, _environment
+from boucle.adapters.uv import UvEnvironments, _environment, _torch_options
 from boucle.core.errors import EnvironmentFailed
 
 MINOR = f"3.{sys.version_info.minor}"
@@ -292,3 +292,30 @@ def test_the_interpreter_of_the_platform_itself_is_always_there() -> None:
     found = installed({})
 
     assert printed(found[MINOR], "import sys; print('%d.%d' % sys.version_info[:2])") == MINOR
+
+
+def test_a_lock_whose_lines_lack_hashes_is_refused_unless_that_is_allowed(environments: UvEnvironments) -> None:
+    lock = environments.lock(["loopy==1.0"], MINOR) + "shop==1.0\n"
+
+    with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
+        environments.ensure(lock, MINOR)
+    python = environments.ensure(lock, MINOR, require_hashes=False)
+    assert printed(python, "import shop; print(shop.VALUE)") == "10"
+    with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
+        environments.ensure(lock, MINOR)
+
+
+def test_the_hashes_that_are_there_are_verified_though_others_lack(environments: UvEnvironments) -> None:
+    lock = environments.lock(["loopy==1.0"], MINOR)
+    changed = lock[:-10] + "0" * 9 + "\n" + "shop==1.0\n"
+
+    with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
+        environments.ensure(changed, MINOR, require_hashes=False)
+
+
+def test_torch_is_the_cpu_one_from_its_own_index_unless_a_folder_of_wheels_has_it(tmp_path: Path) -> None:
+    assert _torch_options({}) == ["--torch-backend", "cpu"]
+    assert _torch_options({"PIP_FIND_LINKS": str(tmp_path)}) == ["--torch-backend", "cpu"]
+    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl").touch()
+    assert _torch_options({"PIP_FIND_LINKS": f"/nowhere {tmp_path}"}) == []
+    assert _torch_options({"UV_FIND_LINKS": "https://wheels.example/torch"}) == []

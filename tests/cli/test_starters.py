@@ -20,6 +20,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (package / "projects" / name / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n[tool.kedro]\n')
     crypto = package / "projects" / "crypto"
     for path in (
+        "conf/local/.gitkeep",
+        "conf/local/credentials.yml",
         "data/raw.csv",
         "src/crypto/data/kept.py",
         "src/crypto/__pycache__/x.pyc",
@@ -54,7 +56,7 @@ def test_the_projects_lie_beside_the_code_or_in_its_checkout(
 def test_a_copy_holds_what_is_written_and_nothing_of_what_was_run() -> None:
     made = copy_starter("crypto", Path("mine"))
     assert made == Path.cwd() / "mine"
-    assert files(made) == [".gitignore", "pyproject.toml", "src/crypto/data/kept.py"]
+    assert files(made) == [".gitignore", "conf/local/.gitkeep", "pyproject.toml", "src/crypto/data/kept.py"]
     assert files(Path.cwd()) == [f"mine/{name}" for name in files(made)]
 
 

@@ -213,3 +213,20 @@ def test_jobs_are_listed_newest_first(store: JobStore) -> None:
     assert ids(JobQuery(kind="build")) == [third.id, first.id]
     assert ids(JobQuery(states=("ready",))) == [third.id, second.id]
     assert ids(JobQuery(limit=1)) == [third.id]
+
+
+def test_the_jobs_of_one_key_are_listed_live_or_ended(store: JobStore) -> None:
+    first = store.enqueue("build", {}, dedupe="schedule:hourly")
+    store.enqueue("build", {}, dedupe="schedule:daily")
+    store.finish(taken(store).held, Outcome("done"))
+    second = store.enqueue("build", {}, dedupe="schedule:hourly")
+
+    listed = store.list(JobQuery(dedupe="schedule:hourly"))
+
+    assert [job.id for job in listed] == [second.id, first.id]
+    assert store.list(JobQuery(limit=1, dedupe="schedule:hourly")) == listed[:1]
+
+
+def test_a_job_keeps_how_long_it_waits_between_attempts(store: JobStore) -> None:
+    assert store.enqueue("build", {}).backoff_s == 1.0
+    assert store.get(store.enqueue("build", {}, options=JobOptions(backoff_s=15.5)).id).backoff_s == 15.5

@@ -103,6 +103,18 @@ def test_a_killed_child_is_started_again_and_finds_its_steps_remembered(world: W
     assert [word for word in world.seen() if word in {"first", "second"}] == ["first", "second", "second"]
 
 
+@pytest.mark.parametrize(("backoff_s", "waited_s"), [(30.0, 30), (7200.0, 600)], ids=["as told", "ten minutes at most"])
+def test_a_job_that_failed_waits_before_it_is_tried_again(world: World, backoff_s: float, waited_s: int) -> None:
+    job = world.jobs.enqueue("raises", {}, options=JobOptions(backoff_s=backoff_s))
+    world.runner("r1", LONG)
+    until(lambda: bool(world.jobs.get(job.id).error), "the first failure")
+
+    waiting = world.jobs.get(job.id)
+
+    assert (waiting.state, waiting.attempts) == ("ready", 1)
+    assert waited_s <= (waiting.run_at - (waiting.started_at or 0)) / 1_000_000 < waited_s + PATIENCE_S
+
+
 def test_a_job_that_kills_its_worker_each_time_fails_after_its_attempts(world: World) -> None:
     job = world.jobs.enqueue("dies", {}, options=JobOptions(max_attempts=2))
     world.runner("r1", LONG)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boucle.adapters.memory.artifacts import MemoryArtifacts
-from boucle.adapters.memory.jobs import MemoryJobStore
+from boucle.adapters.memory.jobs import MemoryJobStore, MemoryScheduleStore
 from boucle.adapters.memory.registry import MemoryRegistryStore
 from boucle.core.check import Check
 from boucle.core.schema import ColumnSchema, Schema
@@ -119,12 +119,14 @@ class World:
 
     def __post_init__(self) -> None:
         self.registry = Registry(MemoryRegistryStore(), lambda: self.now_us)
+        self.schedules = MemoryScheduleStore(self.jobs)
 
     def plane(self, **changes: Any) -> ControlPlane:
         """Return the control plane of this world."""
         made = ControlPlane(
             self.registry,
             self.jobs,
+            self.schedules,
             self.artifacts,
             self.traffic,
             TOKEN,

@@ -74,28 +74,32 @@ class UvEnvironments:
         command = ["pip", "compile", "-", "--generate-hashes", "--no-header", "--no-annotate", "--python", str(python)]
         return self._cached_first(command, "\n".join(requirements))
 
-    def ensure(self, lock: str, interpreter: str) -> Path:
+    def ensure(self, lock: str, interpreter: str, *, require_hashes: bool = True) -> Path:
         """Return the Python of the environment of a lock, made now unless it is there.
+
+        Every hash of the lock is verified; ``require_hashes`` wants one of each line. Without, a line may lack it,
+        as torch does, whose wheels differ by platform: the CPU's are taken.
 
         Of several processes that ask at once, one makes it and the others wait. One that was killed half-way
         left no mark, and the next starts over. Raises EnvironmentFailed with what uv said.
         """
-        folder = self._root / _key(lock, interpreter)
+        folder = self._root / _key(lock, interpreter, require_hashes)
         if _is_ready(folder):
             return _python(folder)
         self._root.mkdir(parents=True, exist_ok=True)
         with _held(folder.with_suffix(".lock")):
             if not _is_ready(folder):
-                self._make(folder, lock, interpreter)
+                options = ["--require-hashes"] if require_hashes else _torch_options(self._environ)
+                self._make(folder, lock, interpreter, options)
         return _python(folder)
 
-    def _make(self, folder: Path, lock: str, interpreter: str) -> None:
+    def _make(self, folder: Path, lock: str, interpreter: str, options: Sequence[str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         python = self._interpreter(interpreter)
         self._run(["venv", "--no-project", "--python", str(python), str(folder)], offline=True)
         locked = folder / _LOCKED
         locked.write_text(lock, encoding="utf-8")
-        self._cached_first(["pip", "sync", "--require-hashes", "--python", str(_python(folder)), str(locked)])
+        self._cached_first(["pip", "sync", *options, "--python", str(_python(folder)), str(locked)])
         if self._bytecode_cache is not None:
             _compile(folder, interpreter, self._bytecode_cache)
         (folder / _READY).touch()
@@ -162,9 +166,17 @@ def found_uv(environ: Mapping[str, str]) -> Path:
     raise EnvironmentFailed(_("uv is not installed here. Install it with: pip install 'boucle[server]'"))
 
 
-def _key(lock: str, interpreter: str) -> str:
-    text = f"{lock}\n{interpreter}\n{sysconfig.get_platform()}"
+def _key(lock: str, interpreter: str, require_hashes: bool) -> str:
+    text = f"{lock}\n{interpreter}\n{sysconfig.get_platform()}{'' if require_hashes else ' unhashed'}"
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+def _torch_options(environ: Mapping[str, str]) -> list[str]:
+    """Return where torch comes from: the CPU index of PyTorch, unless a folder of wheels named by the person has it."""
+    links = environ.get("UV_FIND_LINKS") or environ.get("PIP_FIND_LINKS") or ""
+    places = re.split(r"[\s,]+", links.strip())
+    is_there = any("://" in place or any(Path(place).glob("torch-*.whl")) for place in places if place)
+    return [] if is_there else ["--torch-backend", "cpu"]
 
 
 def _python(folder: Path) -> Path:

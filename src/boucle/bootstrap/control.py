@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from importlib.metadata import version
 
-from boucle.adapters.sql import SqlJobStore, migrate
+from boucle.adapters.sql import SqlJobStore, SqlScheduleStore, migrate
 from boucle.adapters.traffic import GatewayTraffic
 from boucle.bootstrap import server, wiring
 from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
@@ -27,6 +27,7 @@ def control_plane(settings: Settings) -> ControlPlane:
     return ControlPlane(
         registry=wiring.registry(engine),
         jobs=SqlJobStore(engine),
+        schedules=SqlScheduleStore(engine),
         artifacts=artifacts(home),
         traffic=GatewayTraffic(lambda: gateway_url, token),
         token=token,

@@ -61,6 +61,21 @@ class Home:
         return self.root / "logs"
 
     @property
+    def run_logs(self) -> Path:
+        """The output of each run of a project."""
+        return self.logs / "runs"
+
+    @property
+    def projects(self) -> Path:
+        """Projects made by their name alone."""
+        return self.root / "projects"
+
+    @property
+    def packages(self) -> Path:
+        """Links to this boucle, for the environments of projects."""
+        return self.root / "packages"
+
+    @property
     def routes(self) -> Path:
         """The gateway's own copy of the route table."""
         return self.root / "routes.json"

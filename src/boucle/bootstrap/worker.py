@@ -14,6 +14,7 @@ from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
 from boucle.bootstrap import wiring
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
+from boucle.bootstrap.projects import run_job
 from boucle.core.i18n import _, use_language
 from boucle.core.ids import uuid7
 from boucle.core.signature import Signature
@@ -25,6 +26,7 @@ from boucle.loop.world import BuildWorld
 from boucle.packaging.ports import Ask, Cannot
 from boucle.registry.registry import Registry
 from boucle.settings import Settings, load
+from boucle.training.run import KIND, QUEUE
 
 
 class NoConverter:
@@ -73,12 +75,13 @@ def main() -> None:
 
     runner = Runner(
         SqlJobStore(engine),
-        {"build": build_job},
+        {"build": build_job, KIND: lambda context: run_job(context, settings)},
         RunnerOptions(
             owner=f"{os.getpid()}-{uuid7()}",
             log_dir=home.logs / "jobs",
             lease_s=settings.lease_s,
-            slots=settings.job_slots,
+            slots=max(2, settings.job_slots),
+            limits={QUEUE: max(1, settings.job_slots - 1)},  # a run that deploys waits for a build: it needs a slot
         ),
         schedules=Schedules(SqlScheduleStore(engine)),
         on_failed=lambda job, error: end_failed_build(job, error, registry),

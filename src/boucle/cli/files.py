@@ -69,7 +69,7 @@ def predict_file(client: Client, name: str, source: str, alias: Any) -> Answer:
             told = _("{source} is no JSON: {cause}").format(source=source, cause=error)
             raise InvalidRequest("malformed-json", told) from error
         return client.predict(name, _rows(document), alias)
-    return client.send(name, csv_bodies(text), alias)
+    return client.send(name, csv_bodies(text, lambda: client.window(name, alias)), alias)
 
 
 def _rows(document: Any) -> Any:
@@ -155,9 +155,11 @@ def _text(path: Path) -> str:
 def answer_lines(answer: Answer) -> Iterator[list[str]]:
     """Yield the header and the rows of an answer as texts."""
     classes = answer.classes or [] if answer.probabilities is not None else []
-    header = ["prediction", *(f"probability_{label}" for label in classes)]
+    header = [] if answer.groups is None else ["group"]
+    header += ["prediction", *(f"probability_{label}" for label in classes)]
     yield header + (["low", "high"] if answer.intervals is not None else [])
     for i, prediction in enumerate(answer.predictions.tolist()):
-        cells = [prediction, *(answer.probabilities[i].tolist() if classes else [])]
+        cells = [] if answer.groups is None else [answer.groups[i]]
+        cells += [prediction, *(answer.probabilities[i].tolist() if classes else [])]
         cells += answer.intervals[i].tolist() if answer.intervals is not None else []
         yield ["" if cell is None else str(cell) for cell in cells]

@@ -37,7 +37,8 @@ class JobOptions:
     """How a job is run.
 
     Of a queue no more run at once than the runners' limits say; a lower priority goes first; ``timeout_s`` counts
-    from the first start and over all attempts; an attempt is a start, however it ended.
+    from the first start and over all attempts; an attempt is a start, however it ended. After a failed one the job
+    waits ``backoff_s``, after the next twice that, and so on up to ten minutes.
     """
 
     queue: str = "default"
@@ -45,6 +46,7 @@ class JobOptions:
     delay_s: float = 0.0
     timeout_s: float | None = None
     max_attempts: int = 3
+    backoff_s: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Job:
     is_cancelled: bool = False
     attempts: int = 0
     max_attempts: int = 3
+    backoff_s: float = 1.0
     fence: int = 0
     owner: str | None = None
     started_at: int | None = None
@@ -94,7 +97,13 @@ def new_job(kind: str, args: Mapping[str, Any], options: JobOptions, now: int, d
         created_at=now,
         run_at=now + microseconds(options.delay_s) if due is None else due,
         max_attempts=options.max_attempts,
+        backoff_s=options.backoff_s,
     )
+
+
+def schedule_key(name: str) -> str:
+    """Return the dedupe key of the jobs of a schedule: one of them lives at a time."""
+    return f"schedule:{name}"
 
 
 def microseconds(seconds: float) -> int:
@@ -151,6 +160,7 @@ class JobQuery:
     kind: str | None = None
     states: tuple[JobState, ...] | None = None
     limit: int = 100
+    dedupe: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from boucle.jobs.ports import JobStore
 from boucle.jobs.schedules import Schedules
 
 LONGEST_BEAT_S = 1.0
-LONGEST_DELAY_S = 60.0
+LONGEST_DELAY_S = 600.0
 TICK_S = 1.0
 Handler = Callable[[JobContext], Any]
 log = logging.getLogger(__name__)
@@ -224,4 +224,5 @@ def _outcome(running: _Running, ended: Ended) -> Outcome | None:
         return Outcome("ready", error="its runner was stopped", refund=True)
     if job.attempts >= job.max_attempts:
         return Outcome("failed", error=ended.error)
-    return Outcome("ready", error=ended.error, delay_s=min(2.0 ** (job.attempts - 1), LONGEST_DELAY_S))
+    delay_s = min(job.backoff_s * 2.0 ** min(job.attempts - 1, 30), LONGEST_DELAY_S)
+    return Outcome("ready", error=ended.error, delay_s=delay_s)

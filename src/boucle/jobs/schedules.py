@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from boucle.core.errors import InvalidRequest, shown
+from boucle.core.errors import InvalidRequest, NotFound, shown
 from boucle.core.i18n import _
 from boucle.jobs.job import Schedule
 from boucle.jobs.ports import ScheduleStore
@@ -67,6 +67,13 @@ class Schedules:
         added = replace(schedule, next_at=following, last_at=known.last_at if known else None)
         self._store.save(added)
         return added
+
+    def get(self, name: str) -> Schedule:
+        """Return a schedule. Raises NotFound, listing those there are."""
+        schedules = {schedule.name: schedule for schedule in self._store.list()}
+        if name not in schedules:
+            raise NotFound(_("schedule"), name, list(schedules), _("Add one with: boucle schedule add"))
+        return schedules[name]
 
     def remove(self, name: str) -> None:
         """Forget a schedule; its jobs stay."""

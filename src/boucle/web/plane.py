@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from boucle.jobs.ports import JobStore
+from boucle.jobs.ports import JobStore, ScheduleStore
 from boucle.registry.registry import Registry
 from boucle.web.ports import Artifacts, Traffic
 
@@ -35,6 +35,7 @@ class ControlPlane:
 
     registry: Registry
     jobs: JobStore
+    schedules: ScheduleStore
     artifacts: Artifacts
     traffic: Traffic
     token: str

@@ -24,6 +24,7 @@ from boucle.jobs.job import (
     Schedule,
     microseconds,
     new_job,
+    schedule_key,
 )
 
 
@@ -130,6 +131,7 @@ class MemoryJobStore:
         """Return jobs, newest first."""
         jobs = [row.job for row in self.rows.values() if query.kind in {None, row.job.kind}]
         wanted = [job for job in jobs if query.states is None or job.state in query.states]
+        wanted = [job for job in wanted if query.dedupe in {None, job.dedupe}]
         wanted.sort(key=lambda job: (job.created_at, job.id), reverse=True)
         return tuple(wanted[: query.limit])
 
@@ -190,7 +192,7 @@ class MemoryScheduleStore:
 
     def fire(self, schedule: Schedule, next_at: int, at: int) -> Job | None:
         """Move the schedule on and make its job; None when that was done already or its last job still lives."""
-        key = f"schedule:{schedule.name}"
+        key = schedule_key(schedule.name)
         with self._jobs.lock:
             known = self._schedules.get(schedule.name)
             if known is None or known.next_at != schedule.next_at:

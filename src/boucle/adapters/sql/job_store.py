@@ -108,6 +108,8 @@ class SqlJobStore:
             wanted = wanted.where(_c.kind == query.kind)
         if query.states is not None:
             wanted = wanted.where(_c.state.in_(query.states))
+        if query.dedupe is not None:
+            wanted = wanted.where(_c.dedupe == query.dedupe)
         with reading(self._engine) as connection:
             return tuple(_job(row) for row in connection.execute(wanted).mappings())
 

@@ -11,7 +11,7 @@ from boucle.adapters.sql.database import read_clock, reading, writing
 from boucle.adapters.sql.job_store import LOCK, insert_job, live_job
 from boucle.adapters.sql.tables import schedule as table
 from boucle.core.document import to_json
-from boucle.jobs.job import Job, JobOptions, Schedule, new_job
+from boucle.jobs.job import Job, JobOptions, Schedule, new_job, schedule_key
 
 _c = table.c
 
@@ -47,7 +47,7 @@ class SqlScheduleStore:
 
     def fire(self, schedule: Schedule, next_at: int, at: int) -> Job | None:
         """Move the schedule on and make its job; None when that was done already or its last job still lives."""
-        key = f"schedule:{schedule.name}"
+        key = schedule_key(schedule.name)
         due = (_c.name == schedule.name) & (_c.next_at == schedule.next_at)
         with writing(self._engine, LOCK) as connection:
             moved = connection.execute(table.update().where(due).values(next_at=next_at, last_at=at)).rowcount

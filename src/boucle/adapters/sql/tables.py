@@ -77,6 +77,7 @@ job = sa.Table(
     sa.Column("is_cancelled", sa.Boolean, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("backoff_s", sa.Float, nullable=False, server_default="1.0"),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("owner", sa.String(100)),
     sa.Column("lease_us", sa.BigInteger),
@@ -91,6 +92,7 @@ job = sa.Table(
     sa.Column("result", sa.Text),
     sa.Column("error", sa.Text, nullable=False),
     sa.Index("job_ready", "state", "priority", "run_at"),
+    sa.Index("job_dedupe", "dedupe", "created_at"),
 )
 
 schedule = sa.Table(
