@@ -43,7 +43,7 @@ def api(world: World) -> httpx.Client:
 
 @dataclass
 class Gateway:
-    """What a stand-in for the gateway answers, and what it was asked."""
+    """What a stand-in for the gateway answers (``body`` may make it from the rows), and what it was asked."""
 
     status: int = 200
     body: Any = None
@@ -59,9 +59,11 @@ def gateway(world: World) -> Iterator[Gateway]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            rows = sent.decode() if self.headers["Content-Type"] == "text/csv" else json.loads(sent)
             told.asked.append((self.path, rows, dict(self.headers)))
-            content = told.raw if told.raw is not None else json.dumps(told.body).encode()
+            body = told.body(rows) if callable(told.body) else told.body
+            content = told.raw if told.raw is not None else json.dumps(body).encode()
             self.send_response(told.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("X-Boucle-Version", "2")

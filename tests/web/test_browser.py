@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from web.conftest import Gateway
+from web.forecasters import with_forecasters
 from web.made_up import PASSED, World
 from web.serving import serving
 
@@ -77,6 +79,45 @@ def test_a_row_is_tried_without_leaving_the_page(page: Page, gateway: Gateway) -
     page.get_by_role("button", name="Ask the model").click()
     page.wait_for_selector(".wrong-text")
     assert page.evaluate("document.activeElement.name") == "c0"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_forecaster_fits_its_screen_with_one_picture(
+    chromium: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    with serving(with_forecasters(World()).plane()) as client:
+        for width in (360, 390, 768, 1024, 1280):
+            context = chromium.new_context(
+                base_url=str(client.base_url), viewport={"width": width, "height": 800}, color_scheme=scheme
+            )
+            page = context.new_page()
+            for address in ("/", "/models/btc-hourly", "/models/eth-hourly?lang=fr"):
+                page.goto(address)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+                assert address == "/" or page.locator("figure svg:visible").count() == 1
+            table = page.locator("table.versions")
+            assert table.evaluate("table => table.offsetWidth <= table.parentElement.clientWidth")
+            context.close()
+
+
+def test_a_forecaster_is_asked_with_its_newest_rows_without_leaving_the_page(
+    page: Page, world: World, gateway: Gateway
+) -> None:
+    with_forecasters(world)
+    gateway.body = {"predictions": [61_234.5], "intervals": [[60_000, 62_000]], "prediction_id": "p"}
+    page.goto("/models/btc-hourly")
+
+    page.get_by_role("button", name="Ask with its newest rows").click()
+    page.wait_for_selector(".answer")
+
+    assert page.url.endswith("/models/btc-hourly")
+    assert "61,234.5" in page.inner_text(".answer")
+    assert len(gateway.asked[0][1]) == 24
+    page.get_by_text("Other rows, as JSON").click()
+    page.fill("#row", '[{"close": 1}]')
+    page.get_by_role("button", name="Ask with these rows").click()
+    page.wait_for_timeout(300)
+    assert gateway.asked[1][1] == [{"close": 1}]
 
 
 def test_languages_of_code_change_by_keyboard_without_a_script(

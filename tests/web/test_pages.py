@@ -186,7 +186,8 @@ def test_every_page_has_its_json_twin_and_the_time_of_its_data(browser: httpx.Cl
     models, model = browser.get("/models.json").json(), browser.get("/models/churn.json").json()
 
     assert [item["name"] for item in models["models"]][:1] == ["churn"]
-    assert model["versions"][1] == to_json(world.registry.version("churn", 2))
+    labels = {"worse_than_naive": False, "passed_gate": None}
+    assert model["versions"][1] == {**to_json(world.registry.version("churn", 2)), **labels}
     assert browser.get("/models/churn/versions/2.json").json() == model["versions"][1]
     assert 'href="/models/churn.json"' in browser.get("/models/churn").text
     assert '<time datetime="2026-07-12T14:00:00Z">2026-07-12 14:00:00 UTC</time>' in browser.get("/").text

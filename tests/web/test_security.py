@@ -24,6 +24,7 @@ PAGES = {
     "/models/{name}",
     "/models/{name}.json",
     "/models/{name}/try",
+    "/models/{name}/window.csv",
     "/models/{name}/versions/{number}",
     "/models/{name}/versions/{number}.json",
     "/api/docs",

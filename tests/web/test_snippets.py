@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from boucle.web.pages.snippets import Example, Snippet, java, python, r, shell, snippets
+from boucle.core.schema import Schema
+from boucle.core.window import Window
+from boucle.web.pages.snippets import Example, Snippet, java, python, r, shell, snippets, window_snippets
 from web.conftest import Gateway
 
 NASTY: dict[str, Any] = {
@@ -76,6 +78,47 @@ def test_a_snippet_reads_the_token_from_the_environment(key: str, gateway: Gatew
 
     assert "s3cret" not in code
     assert gateway.asked[0][2]["Authorization"] == "Bearer s3cret"
+
+
+WINDOW_ROWS = "timestamp,close\r\n2024-01-01T00:00:00Z,1.5\r\n2024-01-01T01:00:00Z,1.25\r\n"
+WINDOWED = Schema((), Window(2, "timestamp"))
+
+
+def window_snippet(key: str, gateway: Gateway, needs_token: bool = False) -> Snippet:
+    example = Example("btc-hourly", f"{gateway.url}/models/btc-hourly/invocations", {}, needs_token=needs_token)
+    return next(item for item in window_snippets(example, WINDOWED) if item.key == key)
+
+
+@pytest.mark.parametrize("key", ["curl", "python", "r", "java"])
+def test_a_snippet_of_a_window_model_sends_the_file_of_a_window(key: str, gateway: Gateway, tmp_path: Path) -> None:
+    gateway.body = {"predictions": [1.3125], "intervals": [[1.0, 1.5]], "prediction_id": "p"}
+    (tmp_path / "window.csv").write_text(WINDOW_ROWS, newline="")
+    code = window_snippet(key, gateway, needs_token=True).code
+
+    printed = run(command_for(key, code, tmp_path), tmp_path)
+
+    [(path, sent, headers)] = gateway.asked
+    assert (path, sent) == ("/models/btc-hourly/invocations", WINDOW_ROWS)
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert "1.3125" in printed
+    assert "s3cret" not in code
+
+
+@pytest.mark.parametrize(
+    ("window", "newest"),
+    [
+        (Window(120, "timestamp"), "rows.tail(120)"),
+        (Window(120, "timestamp", group_by="pair"), 'rows.groupby("pair").tail(120)'),
+    ],
+    ids=["one series", "groups"],
+)
+def test_the_sdk_snippet_of_a_window_model_asks_with_the_newest_rows(window: Window, newest: str) -> None:
+    made = window_snippets(Example("btc-hourly", "http://x", {}, "challenger"), Schema((), window))
+    code = next(item.code for item in made if item.key == "sdk")
+
+    compile(code, "sdk", "exec")
+    assert f"newest = {newest}" in code
+    assert 'predict("btc-hourly", newest, alias="challenger")' in code
 
 
 def test_the_sdk_snippet_is_python_that_names_the_model_and_the_alias() -> None:

@@ -71,6 +71,11 @@ class Deployment:
         return self._version.checks
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """What was measured of it before it was deployed."""
+        return dict(self._version.manifest.metrics)
+
+    @property
     def is_worse_than_naive(self) -> bool:
         """True for a forecaster whose error is above that of the naive forecast."""
         return self._version.manifest.is_worse_than_naive

@@ -37,6 +37,8 @@ KINDS = (
     N_("version"),
     N_("alias"),
     N_("job"),
+    N_("project"),
+    N_("schedule"),
     N_("artifact"),
     N_("static file"),
     N_("path"),

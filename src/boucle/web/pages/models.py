@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from boucle.core.traffic import ModelTraffic
 from boucle.core.version import Version
 from boucle.registry.model import RegisteredModel
-from boucle.web.documents import champion_of, model_rows
+from boucle.web.documents import champion_of, gate_result, model_rows
 from boucle.web.pages.spark import Bar, bars
 from boucle.web.pages.templates import page
 from boucle.web.plane import ControlPlane, Plane
@@ -32,8 +32,14 @@ class Row:
 
     @property
     def is_newest_told(self) -> bool:
-        """True when the newest version is building, or failed."""
-        return self.newest is not None and self.newest.state != "ready"
+        """True when the newest version is building, failed, or was held back by its gate."""
+        return self.newest is not None and (self.newest.state != "ready" or self.is_held_back)
+
+    @property
+    def is_held_back(self) -> bool:
+        """True when the newest version is ready and its gate alone kept it from being champion."""
+        result = None if self.newest is None or self.newest == self.champion else gate_result(self.newest)
+        return result is not None and not result.passed
 
 
 @router.api_route("/", methods=["GET", "HEAD"])

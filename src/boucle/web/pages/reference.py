@@ -18,6 +18,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _GROUPS = {
     "models": N_("Models and versions"),
     "artifacts": N_("Artifacts"),
+    "schedules": N_("Schedules"),
     "platform": N_("Platform and jobs"),
     "health": N_("Health"),
 }

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from boucle.core.i18n import N_, _
+from boucle.core.schema import Schema
 from boucle.web.pages.templates import environment
 
-WIDE = 88
+WIDE, WINDOW_FILE = 88, "window.csv"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ def snippets(example: Example) -> list[Snippet]:
     for key, label, note, literal in _LANGUAGES:
         values = {"example": example, "lit": literal, "rows": literal([example.row])}
         code = environment().get_template(f"snippets/{key}.txt").render(values)
+        made.append(Snippet(key, label, _(note), code.strip()))
+    return made
+
+
+def window_snippets(example: Example, schema: Schema) -> list[Snippet]:
+    """Return the snippets of a model that answers once for many rows: they send a file of a whole window."""
+    made = []
+    window, file = schema.window, WINDOW_FILE
+    for key, label, note, literal in _LANGUAGES:
+        values = {"example": example, "lit": literal, "window": window, "file": file}
+        code = environment().get_template(f"snippets/window/{key}.txt").render(values)
         made.append(Snippet(key, label, _(note), code.strip()))
     return made
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from boucle.core.i18n import LANGUAGES, _, current_language, ngettext
+from boucle.web.documents import gate_result
 from boucle.web.pages import words
 from boucle.web.pages.names import action_words, check_title, state_words, status_words
 from boucle.web.pages.static import address
@@ -42,6 +43,7 @@ def environment() -> Environment:
         moment=words.moment,
         iso=words.iso,
         number=words.number,
+        fixed=words.fixed,
         percent=words.percent,
         milliseconds=words.milliseconds,
         size=words.size,
@@ -55,6 +57,7 @@ def environment() -> Environment:
         action_words=action_words,
         cell=cell,
         pretty=pretty,
+        gate_result=gate_result,
     )
     return made
 

@@ -55,11 +55,15 @@ class Field:
 
 @dataclass(frozen=True)
 class Answered:
-    """The answer to the one row: ``interval`` is (low, high) or empty; ``probabilities`` has the likeliest first."""
+    """The answer to the one row: ``interval`` is (low, high) or empty; ``probabilities`` has the likeliest first.
+
+    ``groups`` holds (group, prediction, interval) for each group of a window model that has groups.
+    """
 
     prediction: Any
     interval: tuple[float, ...] = ()
     probabilities: tuple[tuple[Any, float], ...] = ()
+    groups: tuple[tuple[Any, Any, tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,14 @@ def row_of(schema: Schema, typed: Mapping[str, str]) -> Any:
     return {column.name: _meant(column, typed.get(f"c{i}", "")) for i, column in enumerate(schema.columns)}
 
 
-def ask(address: str, token: str, row: Any) -> Outcome:
-    """Send one row to the gateway and return what it said. Never raises for what the gateway does."""
+def window_of(typed: Mapping[str, str]) -> list[Any]:
+    """Return the rows that a form means for a window model; the text itself, as one row, when it is no JSON."""
+    told = row_of(Schema(()), {WHOLE_ROW: typed.get(WHOLE_ROW, "")})
+    return told if isinstance(told, list) else [told]
+
+
+def ask(address: str, token: str, rows: list[Any]) -> Outcome:
+    """Send rows for one answer to the gateway and return what it said. Never raises for what the gateway does."""
     headers = {**_JSON, "Accept-Language": current_language()}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -112,19 +122,20 @@ def ask(address: str, token: str, row: Any) -> Outcome:
     try:
         with (
             httpx.Client(trust_env=False, timeout=TIMEOUT_S, verify=_trust(address)) as client,
-            client.stream("POST", address, content=json.dumps([row]), headers=headers) as answer,
+            client.stream("POST", address, content=json.dumps(rows), headers=headers) as answer,
         ):
             body = _bounded(answer)
             return _outcome(answer, body, 1000 * (time.perf_counter() - started))
     except httpx.HTTPError as error:
         detail = _("The gateway at {address} gave no answer ({kind}). Is it running? See: boucle status")
-        return _failure(503, detail.format(address=address, kind=type(error).__name__))
+        return failure(503, detail.format(address=address, kind=type(error).__name__))
     except (ValueError, LookupError, TypeError) as error:
         detail = _("The gateway at {address} gave an answer that cannot be understood ({kind}).")
-        return _failure(502, detail.format(address=address, kind=type(error).__name__))
+        return failure(502, detail.format(address=address, kind=type(error).__name__))
 
 
-def _failure(status: int, detail: str) -> Outcome:
+def failure(status: int, detail: str) -> Outcome:
+    """Return the outcome of a question that could not be asked, or was not answered."""
     return Outcome(status, title=_("Not available right now"), detail=detail)
 
 
@@ -148,13 +159,19 @@ def _outcome(answer: httpx.Response, body: Any, elapsed_ms: float) -> Outcome:
 
 def _answered(body: Any) -> Answered:
     intervals, rows = body.get("intervals"), body.get("probabilities")
-    low_high = tuple(float(bound) for bound in intervals[0]) if intervals else ()
+    bounds = [tuple(float(bound) for bound in interval) for interval in intervals or ()]
     shares = [float(share) for share in rows[0]] if rows else []
     pairs = zip(body["classes"], shares, strict=True) if shares else ()
-    if len(low_high) not in (0, 2):
+    if any(len(low_high) != 2 for low_high in bounds):
         raise ValueError("an interval has two ends")
     likeliest_first = tuple(sorted(pairs, key=lambda pair: -pair[1]))
-    return Answered(list(body["predictions"])[0], low_high, likeliest_first)  # noqa: RUF015  # empty: LookupError
+    predictions = list(body["predictions"])
+    groups = zip(body["groups"], predictions, bounds or [()] * len(predictions), strict=True) if _grouped(body) else ()
+    return Answered(predictions[0], bounds[0] if bounds else (), likeliest_first, tuple(groups))
+
+
+def _grouped(body: Any) -> bool:
+    return isinstance(body.get("groups"), list)
 
 
 def _errors(body: Any) -> dict[str, str]:

@@ -72,6 +72,15 @@ def number(value: Any, digits: int = 4) -> str:
     return _separated(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
+def fixed(value: float | None, decimals: int) -> str:
+    """Return a number with exactly that many decimals, separated as the language does: for columns of prices.
+
+    >>> fixed(93512.5, 2), fixed(None, 2)
+    ('93,512.50', '–')
+    """
+    return "–" if value is None else _separated(f"{value:,.{decimals}f}")
+
+
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage.
 
