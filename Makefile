@@ -6,9 +6,13 @@ FIND_LINKS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.f
 export UV_FIND_LINKS ?= $(FIND_LINKS)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: demo test check format journeys bench lock clean
 
-demo: .venv/.ready ## train, deploy, ask, renew and roll back a model; leaves the platform up
+.PHONY: demo penguins test check format journeys bench lock clean
+
+demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
+	$(BIN)/python examples/forecast.py
+
+penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; leaves the platform up
 	$(BIN)/python examples/penguins.py
 
 test: .venv/.ready ## every test, journeys on real processes included
@@ -32,6 +36,7 @@ bench: .venv/.ready ## needs wrk
 lock: .venv/.ready ## choose newer dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 		--group dev --extra server --extra skops pyproject.toml --output-file requirements.lock
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python projects/lock.py projects/crypto
 
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Preparing .venv (once; some 400 MB, less than a minute on most machines)"

@@ -67,7 +67,9 @@ def show_card(deployment: Any) -> None:
     """Print what the model is worth, as its card has it."""
     told = deployment.metrics
     out.print(f"  error of the model      {told['mae']:.6g}")
-    out.print(f"  error of the naive one  {told['naive_mae']:.6g}: ratio {told['naive_ratio']:.4f}, no skill is claimed")
+    out.print(
+        f"  error of the naive one  {told['naive_mae']:.6g}: ratio {told['naive_ratio']:.4f}, no skill is claimed"
+    )
     out.print(f"  the interval held       {told['coverage']:.1%} of the test hours (90 % meant)")
     out.print(f"  its Winkler score       {told['winkler_ratio']:.3f} of that of an interval of constant width")
 
@@ -86,11 +88,8 @@ def main() -> None:
     out.print(f"  up at {told['url']}")
 
     say("2. boucle run projects/crypto: fetch, prepare, train, convert to ONNX with parity, deploy")
-    subprocess.run(
-        [sys.executable, "-m", "boucle.cli.main", "run", str(PROJECT)]
-        + ["--param", "fetching.when_unreachable=eurusd"],
-        check=True,
-    )
+    command = [sys.executable, "-m", "boucle.cli.main", "run", str(PROJECT)]
+    subprocess.run([*command, "--param", "fetching.when_unreachable=eurusd"], check=True)
 
     client = boucle.Client()
     name = newest_model(client)

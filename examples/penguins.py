@@ -1,4 +1,4 @@
-"""The first turn of the loop: train, deploy, ask, renew, roll back. Run it with `make demo`.
+"""The first turn of the loop: train, deploy, ask, renew, roll back. Run it with `make penguins`.
 
 The table is the one of the `palmerpenguins` wheel (Horst, Hill and Gorman 2020, CC0): 344 penguins of three
 species, with texts, dates and missing values, exactly as the field notes have them.

@@ -31,7 +31,8 @@ def main() -> None:
         use_language(load().language)
         app()
     except BoucleError as error:
-        Console(stderr=True, highlight=False).print(f"{_('Error')}: {error}", markup=False, soft_wrap=True)
+        text = _("Error: {error}").format(error=error)
+        Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -58,7 +58,7 @@ def add(
         print(json.dumps(added))
         return
     print(
-        _("{name} runs {project} next at {time}.").format(
+        _("{name} runs {project} next at {time} UTC.").format(
             name=name, project=document["project"], time=_at(added["next_at"])
         )
     )

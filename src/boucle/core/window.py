@@ -63,7 +63,7 @@ def require_window(window: Window, kinds: Mapping[str, str]) -> None:
     _require_columns(window, kinds)
     kind, step = kinds[window.order_by], window.step
     if not 1 <= window.rows <= MAX_ROWS:
-        raise _unusual(_("A window has 1 to {most:,} rows, not {rows}.").format(most=MAX_ROWS, rows=window.rows))
+        raise _unusual(_("A window has 1 to {most} rows, not {rows}.").format(most=MAX_ROWS, rows=window.rows))
     if window.gaps not in ("refuse", "fill"):
         raise _unusual(_("gaps is {found}, expected refuse or fill.").format(found=shown(window.gaps)))
     if step is not None and not (step > 0 and math.isfinite(step)):

@@ -128,9 +128,10 @@ def kedro_arguments(request: RunRequest, lock: str = "") -> list[str]:
     """
     told = []
     if request.pipeline is not None:
-        told.append(f"--{_pipeline_option(lock)}={_word(_('The pipeline'), request.pipeline)}")
+        named = _word(_("The pipeline"), request.pipeline)
+        told.append(f"--{_pipeline_option(lock)}={named}")
     if request.env is not None:
-        told.append(f"--env={_word(_('The folder of conf'), request.env)}")
+        told.append("--env=" + _word(_("The folder of conf"), request.env))
     if request.params:
         told.append("--params=" + ",".join(_pair(name, value) for name, value in request.params.items()))
     return told

@@ -2,7 +2,12 @@
 
 import warnings
 
-CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
+from crypto.hooks import ClearFailures
+
+HOOKS = (ClearFailures(),)
+
+# A figure in conf/local replaces that figure, not its whole block.
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local", "merge_strategy": {"parameters": "soft"}}
 
 # Kedro 1.7 calls what omegaconf 2.4 renames, three times a run: nothing that a reader of a run could mend.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
