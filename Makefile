@@ -6,6 +6,8 @@ FIND_LINKS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.f
 export UV_FIND_LINKS ?= $(FIND_LINKS)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
+CRYPTO := $(CURDIR)/.cache/crypto/bin/python
+IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
 
 .PHONY: demo penguins test check format journeys bench lock clean
 
@@ -15,13 +17,15 @@ demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platf
 penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; leaves the platform up
 	$(BIN)/python examples/penguins.py
 
-test: .venv/.ready ## every test, journeys on real processes included
+test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, then those of the project
 	$(BIN)/pytest --durations=15
+	$(IN_CRYPTO) -m pytest --durations=10
 
-check: .venv/.ready ## format, lint, types, direction of imports, sizes
+check: .venv/.ready .cache/crypto/.ready ## format, lint, types, direction of imports, sizes
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(IN_CRYPTO) -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet tests/house
 
@@ -46,5 +50,11 @@ lock: .venv/.ready ## choose newer dependencies
 	@$(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+.cache/crypto/.ready: projects/crypto/requirements.lock .venv/.ready
+	@echo "Preparing the environment of projects/crypto (once; some 1.5 GB with torch)"
+	@test -x $(CRYPTO) || $(BIN)/uv venv --quiet --python $(BIN)/python .cache/crypto
+	@$(BIN)/uv pip sync --quiet --python $(CRYPTO) $(if $(UV_FIND_LINKS),,--torch-backend cpu) $<
+	@touch $@
+
 clean:
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .cache .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import boucle
 import pandas as pd
 import pytest
 import yaml
@@ -46,7 +47,8 @@ def replay() -> Iterator[ReplayExchange]:
 
 def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     known = {name: value for name, value in os.environ.items() if name not in ("DO_NOT_TRACK", "PYTHONPATH")}
-    env = {**known, "HOME": str(project.parent), "PYTHONPATH": str(project / "src")}
+    found = os.pathsep.join([str(project / "src"), str(Path(boucle.__file__).parents[1])])
+    env = {**known, "HOME": str(project.parent), "PYTHONPATH": found}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     return subprocess.run(list(command), cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False)
 
@@ -82,7 +84,7 @@ def test_a_bad_day_ends_the_run_with_its_reason(project: Path, replay: ReplayExc
     ran = run(project, *PYTHON, "crypto", "--pipelines", "preprocessing", "--params", f"fetching.url={replay.url}")
 
     assert ran.returncode == 1
-    assert ran.stderr.strip().splitlines()[-1].startswith("crypto.errors.RateLimited: http://127.0.0.1:")
+    assert ran.stderr.strip().splitlines()[-1].startswith("RateLimited: http://127.0.0.1:")
     assert not (project / "data").exists()
 
 

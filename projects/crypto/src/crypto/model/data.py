@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import pandas as pd
@@ -43,7 +43,7 @@ class Parts(NamedTuple):
 
 def windows_of(windows: Windows, chosen: slice) -> Windows:
     """Return some of the windows."""
-    return Windows(*(values[chosen] for values in windows))
+    return Windows(windows.timestamps[chosen], windows.ohlc[chosen], windows.next_close[chosen])
 
 
 def split_windows(
@@ -104,7 +104,7 @@ class CryptoDataset(Dataset[Batch]):
         return self.x[chosen], self.y[chosen]
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:  # a batch, though DataLoader's types expect a list of windows
     return batch
 
 

@@ -7,6 +7,7 @@ times and pairs can be averaged. "Naive" is the last close, forecast again.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,15 @@ def growth(forecasts: Forecasts, trained_until: int) -> dict[str, float]:
             parts = (forecasts.prediction[chosen], forecasts.last_close[chosen], forecasts.next_close[chosen])
             found[f"naive_ratio_week_{int(number) + 1}"] = naive_ratio(*parts)
     return found
+
+
+def gate(bounds: Mapping[str, float]) -> dict[str, str]:
+    """Return the bounds of the parameters' ``gate`` as they are told to boucle.
+
+    >>> gate({"max_loss": 2.5, "max_naive_ratio": 1.005})
+    {'loss': '<= 2.5', 'naive_ratio': '<= 1.005'}
+    """
+    return {"loss": f"<= {bounds['max_loss']:g}", "naive_ratio": f"<= {bounds['max_naive_ratio']:g}"}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class LevelInputs(nn.Module):
     def target(self, timestamp: Tensor, ohlc: Tensor, next_close: Tensor) -> Tensor:  # noqa: ARG002 - one call for both
         """Return the next close on the scale of ``close``, float32 (n,)."""
         minimum = self.minima[self.close]
-        return (2 * (next_close - minimum) / self._span()[self.close] - 1).to(torch.float32)
+        scaled: Tensor = 2 * (next_close - minimum) / self._span()[self.close] - 1
+        return scaled.to(torch.float32)
 
     def price(self, timestamp: Tensor, ohlc: Tensor, outputs: Tensor) -> Tensor:  # noqa: ARG002
         """Return the forecast close, float64 (n,): the inverse by the minimum and maximum of ``close`` alone."""
@@ -117,11 +118,12 @@ class ReturnInputs(nn.Module):
 
     def target(self, timestamp: Tensor, ohlc: Tensor, next_close: Tensor) -> Tensor:
         """Return the next relative change of the close in moves, float32 (n,)."""
-        return ((next_close / last_close(ohlc) - 1) / self.expected(timestamp, ohlc)).to(torch.float32)
+        moves: Tensor = (next_close / last_close(ohlc) - 1) / self.expected(timestamp, ohlc)
+        return moves.to(torch.float32)
 
     def price(self, timestamp: Tensor, ohlc: Tensor, outputs: Tensor) -> Tensor:
         """Return the forecast close, float64 (n,): the last close and the change that the network adds."""
-        change = outputs[:, 0].to(torch.float64) * self.expected(timestamp, ohlc)
+        change: Tensor = outputs[:, 0].to(torch.float64) * self.expected(timestamp, ohlc)
         return last_close(ohlc) * (1 + change)
 
 

@@ -125,7 +125,9 @@ class Calibration:
         return winkler(center - reach, center + reach, self.outcome[scored], level)
 
 
-def best_width(calibration: Calibration, widths: dict[str, Floats], level: float = LEVEL) -> tuple[str, dict[str, float]]:
+def best_width(
+    calibration: Calibration, widths: dict[str, Floats], level: float = LEVEL
+) -> tuple[str, dict[str, float]]:
     """Return the name of the width with the lowest cross-fitted Winkler score, and every width's score.
 
     The network was stopped early on the same windows, which favours its own width a little; the test part, which

@@ -41,16 +41,19 @@ class ExpectedMove(nn.Module):
     Returns are divided by their own hour's factor, averaged with weights that fall by ``1 - 2 / (span + 1)`` a row
     (J.P. Morgan, "RiskMetrics technical document", 1996, with absolute values instead of squares), and multiplied by
     the factor of the hour that begins ``step_ms`` after the newest. ``factors`` (24,) are relative: 1 is the average
-    hour. ``floor`` is the least that the average may be, a share of the price.
+    hour. ``floor`` is the least that the average may be, a share of the price. ``n_returns`` is one less than the rows
+    of a window.
     """
 
     factors: Tensor
     floor: Tensor
+    weights: Tensor
 
-    def __init__(self, factors: Floats, floor: float, step_ms: int, span: float) -> None:
+    def __init__(self, factors: Floats, floor: float, step_ms: int, span: float, n_returns: int) -> None:
         super().__init__()
         self.step_ms = step_ms
-        self.span = span
+        weights = (1 - 2 / (span + 1)) ** np.arange(n_returns - 1, -1, -1, dtype=np.float64)
+        self.register_buffer("weights", torch.from_numpy(weights / weights.sum()))
         self.register_buffer("factors", torch.as_tensor(factors, dtype=torch.float64))
         self.register_buffer("floor", torch.tensor(floor, dtype=torch.float64))
 
@@ -58,9 +61,7 @@ class ExpectedMove(nn.Module):
         """Return the expected absolute return of the coming hour, a share of the price, float64 (n,)."""
         change = returns(ohlc)[:, 1:].abs()
         usual = self.factors[calendar.hour_of_day(timestamp[:, 1:])]
-        age = torch.arange(change.shape[1] - 1, -1, -1, dtype=torch.float64)
-        weights = (1 - 2 / (self.span + 1)) ** age
-        recent = (change / usual * weights).sum(dim=1) / weights.sum()
+        recent = (change / usual * self.weights).sum(dim=1)
         coming = self.factors[calendar.hour_of_day(timestamp[:, -1] + self.step_ms)]
         return torch.maximum(recent, self.floor) * coming
 
@@ -77,4 +78,4 @@ def fit_expected_move(train: Windows, span: float) -> ExpectedMove:
         if len(here) >= _FEW:
             factors[hour] = max(float(here.mean()) / mean, _LEAST_FACTOR)
     step_ms = int(np.median(np.diff(train.timestamps[:, -2:], axis=1)))
-    return ExpectedMove(factors, _FLOOR * mean, step_ms, span)
+    return ExpectedMove(factors, _FLOOR * mean, step_ms, span, ohlc.shape[1] - 1)

@@ -7,36 +7,30 @@ import math
 import torch
 from torch import Tensor, nn
 
+from crypto.model.parameters import RETURN, ModelParameters
+
 _MOST_LOG = 8.0  # of a scale's logarithm, either way
 
 
 class LSTMRegressor(nn.Module):
-    """Read ``(n, rows, number_of_features)`` and answer ``(n, n_outputs)`` in the units of the scaled target.
+    """Read ``(n, rows, number_of_features)`` and answer in the units of the scaled target.
 
-    One output is the value. Two are the value and the log of the scale of its error. ``starts_at_zero`` sets the
-    head to zero: before the first step the answer is "no change" with a scale of one, so that a return model starts
-    as the naive forecast and only moves away from it for a reason. ``most`` bounds the value: of a change that is
-    bounded to ``d`` scales and worth nothing, Laplace errors grow by ``d + exp(-d) - 1``, 2 % for 0.2 and less for
-    the smaller changes that are usual.
+    For the level ``(n, 1)``, the value. For the return ``(n, 2)``, the value and the log of the scale of its error,
+    from a head set to zero: before the first step the answer is "no change" with a scale of one, so that the network
+    starts as the naive forecast and only moves away from it for a reason. ``most_change`` bounds the value: what
+    can be learned of the direction comes and goes, and a change of ``d`` scales that is worth nothing makes Laplace
+    errors grow by ``d + exp(-d) - 1`` (0.1 % for 0.05, 2 % for 0.2), one of the wrong sign by more.
     """
 
-    def __init__(
-        self,
-        number_of_features: int,
-        hidden_size: int,
-        number_of_layers: int = 1,
-        dropout_rate: float = 0.0,
-        *,
-        n_outputs: int = 1,
-        starts_at_zero: bool = False,
-        most: float | None = None,
-    ) -> None:
+    def __init__(self, parameters: ModelParameters) -> None:
         super().__init__()
-        dropout = dropout_rate if number_of_layers > 1 else 0.0
-        self.lstm = nn.LSTM(number_of_features, hidden_size, number_of_layers, dropout=dropout, batch_first=True)
-        self.head = nn.Linear(hidden_size, n_outputs)
-        self.most = most
-        if starts_at_zero:
+        told, is_return = parameters, parameters.target == RETURN
+        dropout = told.dropout_rate if told.number_of_layers > 1 else 0.0
+        shape = told.number_of_features, told.hidden_size, told.number_of_layers
+        self.lstm = nn.LSTM(*shape, dropout=dropout, batch_first=True)
+        self.head = nn.Linear(told.hidden_size, 2 if is_return else 1)
+        self.most = told.most_change if is_return else None
+        if is_return:
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
 

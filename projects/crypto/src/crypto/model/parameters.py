@@ -17,12 +17,13 @@ TRACKERS = ("none", "mlflow", "wandb")
 class ModelParameters:
     """How one network is built and trained.
 
-    ``target``: "level" is the price itself, "return" the next relative change added to the last close.
-    ``rows`` are the newest rows of a window that the network reads. ``patience`` is in epochs without a better loss
-    on the validation part. ``dropout_rate`` acts between LSTM layers, so not at all with one. ``gradient_clip`` is
-    the largest norm of the gradient; 0 leaves it free. ``most_change`` is the largest change that a return network may
+    ``target``: "level" is the price itself, "return" the next relative change added to the last close. ``rows`` are
+    the newest rows of a window that the network reads. ``patience`` is in epochs without a better loss on the
+    validation part. ``dropout_rate`` acts between LSTM layers, so not at all with one. ``gradient_clip`` is the
+    largest norm of the gradient; 0 leaves it free. ``most_change`` is the largest change that a return network may
     forecast, in expected moves; ``move_span`` the span in rows of the average that says how large one is.
-    ``log_n_steps``: the tracker is told each so many steps.
+    ``threads``: of torch while training; a small network gains nothing from two, and two that share a core with
+    others wait for each other most of the time. ``log_n_steps``: the tracker is told each so many steps.
     """
 
     target: str
@@ -39,8 +40,9 @@ class ModelParameters:
     patience: int = 3
     gradient_clip: float = 0.0
     rows: int = 72
-    most_change: float = 0.2
+    most_change: float = 0.05
     move_span: float = 48.0
+    threads: int = 1
     log_n_steps: int = 50
     run_on_gpu: bool = False
     tracker: str = "none"

@@ -19,18 +19,9 @@ class PricePredictor(lightning.LightningModule):
 
     def __init__(self, parameters: ModelParameters) -> None:
         super().__init__()
-        is_return = parameters.target == RETURN
         self.parameters_told = parameters
-        self.network = LSTMRegressor(
-            parameters.number_of_features,
-            parameters.hidden_size,
-            parameters.number_of_layers,
-            parameters.dropout_rate,
-            n_outputs=2 if is_return else 1,
-            starts_at_zero=is_return,
-            most=parameters.most_change if is_return else None,
-        )
-        self.criterion = laplace_nll if is_return else squared_error
+        self.network = LSTMRegressor(parameters)
+        self.criterion = laplace_nll if parameters.target == RETURN else squared_error
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the outputs of the network, (n, n_outputs)."""

@@ -14,8 +14,8 @@ from crypto.model.parameters import ModelParameters
 def tracker(parameters: ModelParameters, folder: Path) -> Logger | None:
     """Return the tracker that the parameters name, or None.
 
-    MLflow writes to MLFLOW_TRACKING_URI when that is set, else to ``folder/mlflow``. W&B works offline unless
-    WANDB_MODE says otherwise: runs are left in ``folder/wandb`` for `wandb sync`.
+    MLflow writes to MLFLOW_TRACKING_URI when that is set (`mlflow run` sets it), else to ``folder/mlflow.db``. W&B
+    works offline unless WANDB_MODE says otherwise: runs are left in ``folder/wandb`` for `wandb sync`.
     """
     if parameters.tracker == "mlflow":
         return _mlflow(parameters, folder)
@@ -27,7 +27,8 @@ def tracker(parameters: ModelParameters, folder: Path) -> Logger | None:
 def _mlflow(parameters: ModelParameters, folder: Path) -> Logger:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    store = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
+    folder.mkdir(parents=True, exist_ok=True)
+    store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
     logger = MLFlowLogger(experiment_name=parameters.wandb_project, tracking_uri=store)
     logger.log_hyperparams(dataclasses.asdict(parameters))
     return logger

@@ -67,10 +67,12 @@ def training_loop(data: LSTMDataLoader, parameters: ModelParameters, folder: Pat
     The best checkpoint alone is kept, in ``folder``. The same seed, data and machine give the same weights.
     """
     started = time.perf_counter()
-    with _quiet():
+    with _quiet(), threads(parameters.threads):
         lightning.seed_everything(parameters.seed, workers=True, verbose=False)
         predictor = PricePredictor(parameters)
-        best = ModelCheckpoint(dirpath=folder, filename="best", monitor="val_loss", mode="min", save_top_k=1)
+        best = ModelCheckpoint(
+            dirpath=folder, filename="best", monitor="val_loss", mode="min", save_top_k=1, enable_version_counter=False
+        )
         trainer = _trainer(parameters, folder, best)
         trainer.fit(predictor, datamodule=data)
     checkpoint = Path(best.best_model_path)
@@ -81,7 +83,7 @@ def training_loop(data: LSTMDataLoader, parameters: ModelParameters, folder: Pat
     return Trained(predictor.cpu().eval(), checkpoint, val_loss, trainer.current_epoch, seconds)
 
 
-def accelerator(run_on_gpu: bool) -> str:  # noqa: FBT001 - named as the setting is
+def accelerator(run_on_gpu: bool) -> str:
     """Return "gpu" where it is asked for and there, else "cpu", aloud when it was asked for."""
     if run_on_gpu and torch.cuda.is_available():
         return "gpu"
@@ -104,6 +106,17 @@ def _trainer(parameters: ModelParameters, folder: Path, best: ModelCheckpoint) -
         enable_model_summary=False,
         default_root_dir=folder,
     )
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch use this many threads inside, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
