@@ -9,7 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 CRYPTO := $(CURDIR)/.cache/crypto/bin/python
 IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
 
-.PHONY: demo penguins test check format journeys bench lock clean
+.PHONY: crypto demo penguins test check format journeys bench lock clean
 
 demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
 	$(BIN)/python examples/forecast.py
@@ -33,9 +33,10 @@ format: .venv/.ready
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
 
-bench: .venv/.ready ## needs wrk
+bench: .venv/.ready crypto ## needs wrk
 	$(BIN)/python benchmarks/deploy.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/crypto.py
 
 lock: .venv/.ready ## choose newer dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
@@ -49,6 +50,8 @@ lock: .venv/.ready ## choose newer dependencies
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
+
+crypto: .cache/crypto/.ready ## the environment of projects/crypto
 
 .cache/crypto/.ready: projects/crypto/requirements.lock .venv/.ready
 	@echo "Preparing the environment of projects/crypto (once; some 1.5 GB with torch)"

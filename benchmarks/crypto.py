@@ -3,8 +3,8 @@
     python benchmarks/crypto.py [--pairs BTCUSDT ETHUSDT] [--quick] [--level] [--python PATH]
 
 Some 10 s a window on two cores. ``--quick`` takes every seventh; ``--level`` measures the original chain instead, on
-the newest window and for five epochs. The project's packages come from its lock by uv, unless ``--python`` names an
-interpreter that has them. Candles: `<pair>-1h-2022-2024.parquet` in ``--data``. Exit 1 when the bar is not met.
+the newest window and for five epochs. `make crypto` makes the environment of the project. Candles:
+`<pair>-1h-2022-2024.parquet` in ``--data``. Exit 1 when the bar is not met.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "projects" / "crypto"
+PYTHON = ROOT / ".cache" / "crypto" / "bin" / "python"
 DATA = ROOT.parent / "shared" / "data" / "binance-klines"
 
 
@@ -25,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pairs", nargs="+", default=["BTCUSDT", "ETHUSDT"])
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--python", help="an interpreter with the project's packages")
+    parser.add_argument("--python", type=Path, default=PYTHON, help="an interpreter with the project's packages")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--level", action="store_true")
     told = parser.parse_args()
@@ -36,29 +37,11 @@ def main() -> int:
         return 2
     options = [*(["--quick"] if told.quick else []), *(["--level"] if told.level else [])]
     named = [f"{pair}={path}" for pair, path in files.items()]
-    command = [*python(told.python), "-m", "crypto.model.benchmark", *named, *options]
+    if not told.python.exists():
+        print(f"There is no {told.python}. Make it with: make crypto", file=sys.stderr)
+        return 2
+    command = [str(told.python), "-m", "crypto.model.benchmark", *named, *options]
     return subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": str(PROJECT / "src")}).returncode
-
-
-def python(told: str | None) -> list[str]:
-    """Return the command that starts a Python with the project's packages; uv keeps what it made for the next run."""
-    if told:
-        return [told]
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else "uv"
-    lock = str(PROJECT / "requirements.lock")
-    return [
-        uv,
-        "run",
-        "--quiet",
-        "--no-project",
-        "--isolated",
-        "--python",
-        "3.11",
-        "--with-requirements",
-        lock,
-        "python",
-    ]
 
 
 if __name__ == "__main__":

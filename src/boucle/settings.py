@@ -50,7 +50,7 @@ class Settings:
     predict_timeout_s: float = _setting(10.0, "Longest time a model may take to answer, in seconds.")
     build_timeout_s: float = _setting(900.0, "Longest time a build may take, in seconds.")
     lease_s: float = _setting(10.0, "Seconds after which a job whose worker fell silent is taken over.")
-    job_slots: int = _setting(2, "Jobs that one worker runs at a time, at least 2; runs of projects leave one free for builds.")
+    job_slots: int = _setting(2, "Jobs that one worker runs at a time; runs of projects leave one free for builds.")
     log_level: str = _setting("info", "Least level of the logs: debug, info, warning or error.")
 
 

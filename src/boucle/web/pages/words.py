@@ -53,10 +53,10 @@ def iso(at_us: int) -> str:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Return a number with at most ``digits`` significant decimals, separated as the language does.
+    """Return a number with about ``digits`` significant digits, separated as the language does.
 
-    >>> number(12345), number(0.123456), number(2.5e-7), number(None)
-    ('12,345', '0.1235', '2.5e-07', '–')
+    >>> number(12345), number(0.123456), number(0.00063295), number(2.5e-7), number(None)
+    ('12,345', '0.1235', '0.000633', '2.5e-07', '–')
     """
     if value is None:
         return "–"
@@ -64,10 +64,10 @@ def number(value: Any, digits: int = 4) -> str:
         return str(value)
     if isinstance(value, int):
         return _separated(f"{value:,}")
-    small = value != 0 and abs(value) < 1e-4
+    small = value != 0 and abs(value) < 1
     if small or not abs(value) < 1e15:  # NaN too
         return _separated(f"{value:.{digits}g}")
-    decimals = max(0, digits - len(str(int(abs(value)))) + (1 if abs(value) < 1 else 0))
+    decimals = max(0, digits - len(str(int(abs(value)))))
     text = f"{value:,.{decimals}f}"
     return _separated(text.rstrip("0").rstrip(".") if "." in text else text)
 

@@ -17,6 +17,7 @@ import torch
 from crypto.candles import iso
 from crypto.features import HOUR_S, OHLC, Floats, Windows, create_windows
 from crypto.model.augmented import AugmentedModel
+from crypto.model.evaluation import gate
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("timestamp", *OHLC)
@@ -78,7 +79,7 @@ def upload_files(
         interval_level=parameters["interval_level"],
         metrics=report["metrics"],
         params=told,
-        gate=gate_of(parameters),
+        gate=gate(parameters["gate"]),
         promotion=parameters["promotion"],
         description=f"The next {told['interval']} close of {told['pair']}, with its interval. No advice.",
     )
@@ -119,9 +120,3 @@ def window_of(market: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[
     flat = dict.fromkeys(("open", "high", "low"), "close")
     most_filled = parameters["preprocessing"]["most_filled"]
     return {**window, "step": market["step"], "gaps": "fill", "fill": flat, "most_filled": most_filled}
-
-
-def gate_of(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the bounds that a version must keep to be promoted without a person's word."""
-    gate = parameters["gate"]
-    return {"naive_ratio": f"<= {gate['max_naive_ratio']}", "loss": f"<= {gate['max_loss']}"}
