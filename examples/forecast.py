@@ -19,6 +19,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "projects" / "crypto"
+STAND_IN = "eurusd"
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -74,6 +75,13 @@ def show_card(deployment: Any) -> None:
     out.print(f"  its Winkler score       {told['winkler_ratio']:.3f} of that of an interval of constant width")
 
 
+def hourly(name: str) -> str:
+    """Return how this forecast is renewed each hour; that of a year long past cannot be."""
+    if name == STAND_IN:
+        return "needs Binance: these candles are of 2017 and get no newer"
+    return f".venv/bin/boucle schedule add {name} --project {PROJECT} --cron '2 * * * *'"
+
+
 def main() -> None:
     """Turn the loop once."""
     began = time.perf_counter()
@@ -107,7 +115,7 @@ def main() -> None:
     out.print(f"  Predictions  {told['gateway_url']}/models/{name}/invocations")
     out.print(f"  API          {told['url']}/api/docs")
     out.print(f"  Use it       export BOUCLE_HOME={os.environ['BOUCLE_HOME']}")
-    out.print(f"  Each hour    .venv/bin/boucle schedule add {name} --project projects/crypto --cron '2 * * * *'")
+    out.print(f"  Each hour    {hourly(name)}")
     out.print("  Stop it      .venv/bin/boucle down")
     out.print("  Forecasts of prices are no advice to buy or sell anything.")
     out.print(f"\n[dim]{time.perf_counter() - began:.1f} s in all[/]")
