@@ -17,7 +17,7 @@ RANGES = {
     "predict_timeout_s": (0.01, 86_400),
     "build_timeout_s": (1, 86_400),
     "lease_s": (1, 3_600),
-    "job_slots": (1, 64),
+    "job_slots": (2, 64),
 }
 CHOICES = {"log_level": ("debug", "info", "warning", "error")}
 

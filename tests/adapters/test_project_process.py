@@ -1,4 +1,4 @@
-"""Commands of projects: heard line by line, kept in a bounded log, and gone with all they started."""
+"""Commands of projects: heard line by line, and gone with all they started; and the bounded logs of their runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from boucle.adapters import project_process
 from boucle.adapters.project_process import BoundedLog, ProjectProcesses
 from boucle.training.ports import Command
 
@@ -26,7 +27,7 @@ print(os.getpid(), near.pid, far.strip(), flush=True)
 
 def command(folder: Path, code: str, timeout_s: float | None = None) -> Command:
     environ = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
-    return Command((sys.executable, "-c", code), folder, environ, folder / "logs" / "run.log", timeout_s)
+    return Command((sys.executable, "-c", code), folder, environ, timeout_s)
 
 
 def is_alive(pid: int) -> bool:
@@ -43,16 +44,13 @@ def until(is_true: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def test_lines_are_told_as_they_come_and_kept_and_the_status_is_that_of_the_command(tmp_path: Path) -> None:
+def test_lines_are_told_as_they_come_and_the_status_is_that_of_the_command(tmp_path: Path) -> None:
     code = "import sys; print('one\\x1b[31m'); sys.stderr.write('10%\\r20%\\r\\n'); print('fin', end=''); sys.exit(7)"
     told: list[str] = []
 
     status = ProjectProcesses().run(command(tmp_path, code), told.append)
 
     assert (status, sorted(told)) == (7, ["10%", "20%", "fin", "one"])
-    log = tmp_path / "logs" / "run.log"
-    assert log.read_text().splitlines() == told
-    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_command_reads_nothing_and_gets_only_the_environment_it_was_given(tmp_path: Path) -> None:
@@ -64,7 +62,7 @@ def test_a_command_reads_nothing_and_gets_only_the_environment_it_was_given(tmp_
 
 def test_a_command_that_cannot_start_or_is_killed_has_the_status_that_shells_give(tmp_path: Path) -> None:
     told: list[str] = []
-    nowhere = Command(("/nowhere/python",), tmp_path, {}, tmp_path / "logs" / "run.log")
+    nowhere = Command(("/nowhere/python",), tmp_path, {})
     assert ProjectProcesses().run(nowhere, told.append) == 127
     assert "No such file" in told[0]
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
@@ -135,3 +133,33 @@ def test_a_log_keeps_the_newest_lines_within_its_bounds(tmp_path: Path) -> None:
     assert kept.splitlines()[-1] == "line 0999"
     assert 1000 < len(kept) <= 2100
     assert kept.splitlines() == [f"line {n:04}" for n in range(1000 - len(kept.splitlines()), 1000)]
+    assert (tmp_path / "run.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_oldest_logs_are_forgotten_but_none_of_the_last_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_process, "MAX_LOGS", 3)
+    now = time.time()
+    for name, days in (("a", 9), ("b", 8), ("c", 0.9), ("d", 0.5), ("e", 0.1)):
+        (tmp_path / f"{name}.log").touch()
+        os.utime(tmp_path / f"{name}.log", (now, now - days * 86_400))
+
+    BoundedLog(tmp_path / "new.log").close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.log", "d.log", "e.log", "new.log"]
+
+    os.utime(tmp_path / "c.log", (now, now - 2 * 86_400))
+    BoundedLog(tmp_path / "new.log").close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.log", "e.log", "new.log"]
+
+
+def test_a_log_that_another_run_takes_away_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("gone.log", "kept.log"):
+        (tmp_path / name).touch()
+    there = [tmp_path / "gone.log", tmp_path / "kept.log"]
+    monkeypatch.setattr(Path, "iterdir", lambda _folder: iter(there))
+    (tmp_path / "gone.log").unlink()
+
+    BoundedLog(tmp_path / "new.log").close()
+
+    assert (tmp_path / "new.log").exists()

@@ -46,6 +46,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     links = tmp_path_factory.mktemp("wheels")
     wheel(links, "loopy", "1.0", "VALUE = 1\n")
     wheel(links, "loopy", "2.0", "VALUE = 2  # longer\n")
+    wheel(links, "torch", "1.0", "VALUE = 3\n")
     wheel(links, "shop", "1.0", "import loopy\nVALUE = 10 * loopy.VALUE\n", "loopy<2")
     return {
         "PATH": os.environ["PATH"],
@@ -294,20 +295,33 @@ def test_the_interpreter_of_the_platform_itself_is_always_there() -> None:
     assert printed(found[MINOR], "import sys; print('%d.%d' % sys.version_info[:2])") == MINOR
 
 
-def test_a_lock_whose_lines_lack_hashes_is_refused_unless_that_is_allowed(environments: UvEnvironments) -> None:
-    lock = environments.lock(["loopy==1.0"], MINOR) + "shop==1.0\n"
+def test_torch_alone_may_lack_a_hash_where_that_is_allowed(environments: UvEnvironments) -> None:
+    lock = "# of a project\n" + environments.lock(["loopy==1.0"], MINOR) + "torch==1.0  # the CPU's\n"
 
     with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
         environments.ensure(lock, MINOR)
     python = environments.ensure(lock, MINOR, require_hashes=False)
-    assert printed(python, "import shop; print(shop.VALUE)") == "10"
+    assert printed(python, "import torch; print(torch.VALUE)") == "3"
     with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
         environments.ensure(lock, MINOR)
 
 
+@pytest.mark.parametrize(
+    "line", ["shop==1.0", "torchmetrics==1.9.0", "shop @ file:///shop.whl", "-e ./shop", "-r more.txt"]
+)
+def test_the_first_other_line_without_a_hash_is_named(environments: UvEnvironments, tmp_path: Path, line: str) -> None:
+    lock = environments.lock(["loopy==1.0"], MINOR) + f"torch==1.0\n{line}\nlast==1.0\n"
+
+    with pytest.raises(EnvironmentFailed) as caught:
+        environments.ensure(lock, MINOR, require_hashes=False)
+
+    assert f"The lock has no hash for {line}; torch alone may lack one." in str(caught.value)
+    assert not (tmp_path / "envs").exists()
+
+
 def test_the_hashes_that_are_there_are_verified_though_others_lack(environments: UvEnvironments) -> None:
     lock = environments.lock(["loopy==1.0"], MINOR)
-    changed = lock[:-10] + "0" * 9 + "\n" + "shop==1.0\n"
+    changed = lock[:-10] + "0" * 9 + "\n" + "torch==1.0\n"
 
     with pytest.raises(EnvironmentFailed, match=r"(?i)hash"):
         environments.ensure(changed, MINOR, require_hashes=False)

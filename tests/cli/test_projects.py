@@ -15,9 +15,11 @@ import pytest
 STANDIN = Path(__file__).parents[1] / "journeys" / "standin"
 
 
-def boucle(folder: Path, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def boucle(
+    folder: Path, *arguments: str, python: tuple[str, ...] = (), url: str = ""
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "BOUCLE_HOME": str(folder / "home"), "BOUCLE_LANGUAGE": "en", "COLUMNS": "200"}
-    environment.pop("BOUCLE_URL", None)
+    environment["BOUCLE_URL"] = url
     command = [sys.executable, *(python or ("-m", "boucle.cli.main")), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -34,6 +36,13 @@ def test_a_new_project_is_a_copy_and_the_next_command_is_told(tmp_path: Path) ->
     assert told == {"project": "crypto", "folder": str(tmp_path / "crypto")}
 
 
+def test_a_new_project_fills_the_current_folder(tmp_path: Path) -> None:
+    made = boucle(tmp_path, "new", "crypto", ".")
+    assert made.returncode == 0, made.stderr
+    assert "boucle run .\n" in made.stdout
+    assert (tmp_path / "pyproject.toml").is_file()
+
+
 def test_a_run_says_what_it_does_and_lives_though_nothing_is_heard(tmp_path: Path) -> None:
     project = shutil.copytree(STANDIN, tmp_path / "standin")
     slow = (
@@ -41,7 +50,8 @@ def test_a_run_says_what_it_does_and_lives_though_nothing_is_heard(tmp_path: Pat
         "real = r.environment_of; r.environment_of = lambda *a: (time.sleep(5), real(*a))[1];"
         "from boucle.cli.main import main; main()"
     )
-    done = boucle(tmp_path, "run", "./standin", "--json", python=("-c", slow))
+    elsewhere = "http://127.0.0.1:9"  # named, so that none is started here
+    done = boucle(tmp_path, "run", "./standin", "--json", python=("-c", slow), url=elsewhere)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["status"], told["project"], told["folder"]) == (0, "standin", str(project))

@@ -8,7 +8,7 @@ import pytest
 
 import boucle
 from boucle.cli.starters import copy_starter, find_folder, starters
-from boucle.core.errors import Conflict, NotFound
+from boucle.core.errors import BoucleError, Conflict, NotFound
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,28 @@ def test_an_empty_folder_is_filled_and_a_full_one_refused() -> None:
     with pytest.raises(Conflict, match="is there already"):
         copy_starter("shop", Path("file"))
     assert Path("file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("word", [".", "", "../here", "link"])
+def test_the_current_folder_is_filled_and_stays_the_one_that_the_shell_is_in(word: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("here")
+    here = Path().stat().st_ino
+
+    made = copy_starter("crypto", tmp_path / "link" if word == "link" else Path(word))
+
+    assert (Path().stat().st_ino, made.stat().st_ino) == (here, here)
+    assert files(Path.cwd()) == [".gitignore", "conf/local/.gitkeep", "pyproject.toml", "src/crypto/data/kept.py"]
+    assert sorted(path.name for path in Path.cwd().iterdir()) == [".gitignore", "conf", "pyproject.toml", "src"]
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    Path.cwd().rmdir()
+    for path in (".", "mine"):
+        with pytest.raises(BoucleError, match=r"The current folder is gone, so .* leads nowhere"):
+            copy_starter("crypto", Path(path))
+    with pytest.raises(BoucleError, match=r"The current folder is gone"):
+        find_folder("./mine", tmp_path / "home", print)
+    assert "pyproject.toml" in files(copy_starter("crypto", tmp_path / "mine"))
 
 
 def test_a_wrong_name_is_answered_with_the_right_ones() -> None:

@@ -70,6 +70,20 @@ def test_another_model_is_a_challenger_until_it_is_promoted(platform: Platform) 
     assert second.rollback().version == 1
 
 
+def test_a_ready_version_without_an_alias_is_returned_with_the_way_to_promote_it(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for columns in (["age", "city", "left"], ["age"], ["city"]):
+        boucle.deploy(fitted(), "churn", example=ROWS[columns])
+    capsys.readouterr()
+
+    again = boucle.deploy(fitted(), "churn", example=ROWS[["age"]])
+
+    assert (again.version, again.state, again.aliases) == (2, "ready", ())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "churn version 2 is ready, but no alias points at it; promote it yourself with: boucle promote" in shown
+
+
 def test_a_bare_estimator_is_refused_before_anything_is_sent(platform: Platform) -> None:
     bare = LogisticRegression().fit(np.array([[41.0], [7.0], [63.0]]), ROWS["left"])
     with pytest.raises(Refused, match=r"churn was refused and nothing was sent") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from boucle.client.wire import Wire, is_loopback
 from boucle.core.errors import Unavailable
 from boucle.settings import load
 from client.platform import Quiet, serving
+
+CRYPTO_LOCK = Path(__file__).parents[2] / "projects" / "crypto" / "requirements.lock"
 
 
 @pytest.fixture
@@ -67,6 +70,17 @@ def test_without_the_server_part_the_cure_is_told(home: Path, monkeypatch: pytes
     settings = load({"BOUCLE_HOME": str(home), "BOUCLE_PORT": "1"})
     with pytest.raises(Unavailable, match=r"pip install 'boucle\[server\]'"):
         ensure_listening(settings, find_address(settings), lambda _text: None)
+
+
+@pytest.mark.parametrize("lacking", ["prometheus_client", "cronsim"])
+def test_the_environment_of_a_project_never_takes_itself_for_one_that_can_start_a_platform(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert discovery.can_start()
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == lacking else real(name))
+    assert not discovery.can_start()
+    assert f"\n{lacking.replace('_', '-')}==" not in CRYPTO_LOCK.read_text(encoding="utf-8")
 
 
 def test_an_address_that_was_named_is_never_replaced_by_a_local_platform(home: Path) -> None:

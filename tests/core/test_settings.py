@@ -25,6 +25,12 @@ def test_a_wrong_number_names_the_variable_and_what_was_expected(text: str) -> N
         load({"BOUCLE_PORT": text})
 
 
+def test_a_worker_has_a_slot_for_a_run_and_one_for_the_build_that_it_waits_for() -> None:
+    assert load({"BOUCLE_JOB_SLOTS": "2"}).job_slots == 2
+    with pytest.raises(InvalidSetting, match=r"BOUCLE_JOB_SLOTS is .* expected 2 to 64"):
+        load({"BOUCLE_JOB_SLOTS": "1"})
+
+
 def test_lists_are_separated_by_commas() -> None:
     assert load({"BOUCLE_ALLOWED_HOSTS": "a.example, b.example"}).allowed_hosts == ("a.example", "b.example")
 

@@ -106,9 +106,7 @@ def own_window(platform: Platform, version: int) -> str:
 
 def asked(platform: Platform, window: str) -> httpx.Response:
     headers = {"Content-Type": "text/csv", "Accept": "application/json"}
-    return httpx.post(
-        f"{platform.gateway}/models/{NAME}/invocations", content=window, headers=headers, trust_env=False
-    )
+    return httpx.post(f"{platform.gateway}/models/{NAME}/invocations", content=window, headers=headers, trust_env=False)
 
 
 @pytest.mark.slow

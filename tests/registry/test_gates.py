@@ -96,6 +96,78 @@ def test_a_gate_that_promotes_leaves_the_champion_when_it_is_not_kept(registry: 
     assert told(registry)[-1] == ("boucle", "ready", 2, "is now challenger: its gate is not kept")
 
 
+@pytest.fixture
+def building(registry: Registry, make: Make) -> Callable[..., int]:
+    """Return a function that builds a version of ``churn`` up to its last step and returns its number."""
+
+    def build(seed: int, gate: Gate | None = None) -> int:
+        version, _ = registry.register("churn", make(seed, gate=gate), "ada")
+        if gate is not None:
+            registry.add_check("churn", version.number, Check("gate", "pass"))
+        registry.found("churn", version.number, BuildFound("python", "as it is"))
+        return version.number
+
+    return build
+
+
+def test_a_build_that_ends_late_does_not_replace_a_newer_champion(
+    registry: Registry, built: Built, building: Callable[..., int]
+) -> None:
+    built(1)
+    building(2, BY_GATE)
+    built(3, BY_GATE, "pass")
+
+    registry.mark_ready("churn", 2)
+
+    model = registry.model("churn")
+    assert (model.aliases, model.previous) == ({"champion": 3, "challenger": 2}, 1)
+    assert told(registry)[-1] == ("boucle", "ready", 2, "is now challenger: version 3 is newer")
+
+
+@pytest.mark.parametrize("gate", [None, BY_HAND, BY_GATE], ids=["no gate", "by hand", "by gate"])
+def test_a_build_that_ends_late_does_not_replace_a_newer_challenger(
+    registry: Registry, built: Built, building: Callable[..., int], gate: Gate | None
+) -> None:
+    built(1)
+    building(2, gate)
+    built(3)
+    registry.promote("churn", 3, "bob")
+    built(4)
+    before = registry.sequence()
+
+    assert registry.mark_ready("churn", 2).state == "ready"
+
+    assert registry.model("churn").aliases == {"champion": 3, "challenger": 4}
+    assert told(registry)[-1] == ("boucle", "ready", 2, "gets no alias: version 4 is newer")
+    route = registry.route_table().route("churn")
+    assert route is not None
+    assert sorted(version.number for version in route.versions) == [1, 3, 4]
+    assert registry.sequence() == before + 1, "gateways let go of the version that they loaded early"
+
+
+def test_a_late_version_whose_gate_promotes_replaces_an_older_champion_beside_a_newer_challenger(
+    registry: Registry, built: Built, building: Callable[..., int]
+) -> None:
+    built(1)
+    building(2, BY_GATE)
+    built(3)
+
+    registry.mark_ready("churn", 2)
+
+    assert registry.model("churn").aliases == {"champion": 2, "challenger": 3}
+
+
+def test_a_late_version_is_the_first_champion_when_the_newer_one_is_not(
+    registry: Registry, built: Built, building: Callable[..., int]
+) -> None:
+    building(1)
+    built(2, BY_HAND, "warn")
+
+    registry.mark_ready("churn", 1)
+
+    assert registry.model("churn").aliases == {"champion": 1, "challenger": 2}
+
+
 def test_marking_ready_again_neither_promotes_nor_tells_twice(registry: Registry, built: Built) -> None:
     built(1)
     built(2, BY_GATE, "pass")

@@ -60,6 +60,8 @@ def test_a_folder_that_is_not_there_is_answered_with_those_that_are(tmp_path: Pa
         (">=3.9,<3.12", "3.11"),
         ("<3.11.2", "3.11"),
         ("==3.13.*", "3.13"),
+        ("==3.*", "3.12"),
+        ("==3.*,!=3.12.*", "3.14"),
         ("~=3.11", "3.12"),
         ("~=3.11.4", "3.11"),
         ("!=3.12,!=3.14", "3.13"),
@@ -75,5 +77,8 @@ def test_the_platforms_own_python_is_preferred_then_the_newest_that_may(wanted: 
 def test_a_python_that_is_not_installed_or_cannot_be_read_is_refused() -> None:
     with pytest.raises(EnvironmentFailed, match=r"fore needs Python >=3.15. There is: 3.11"):
         choose_interpreter(Project("fore", Path("/fore"), "", ">=3.15"), ["3.11"], "3.11")
+    for wanted in ("==3", "==2.*", "!=3.*"):
+        with pytest.raises(EnvironmentFailed, match="fore needs Python"):
+            choose_interpreter(Project("fore", Path("/fore"), "", wanted), ["3.11"], "3.11")
     with pytest.raises(InvalidRequest, match="'about 3'"):
         choose_interpreter(Project("fore", Path("/fore"), "", "about 3"), ["3.11"], "3.11")

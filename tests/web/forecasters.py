@@ -43,7 +43,14 @@ METRICS = {
     "naive_ratio_week_4": 0.9988,
     "naive_ratio_week_5": 0.9991,
 }
-PARAMS = {"target": "return", "width": "ewma_hour", "pair": "BTCUSDT", "interval": "1h"}
+TRAINED_UNTIL = "2026-07-01T05:00:00Z"
+PARAMS = {
+    "target": "return",
+    "width": "ewma_hour",
+    "pair": "BTCUSDT",
+    "interval": "1h",
+    "trained_until": TRAINED_UNTIL,
+}
 GATE = {"loss": "<= 0.5", "naive_ratio": "<= 1.005"}
 
 

@@ -18,6 +18,7 @@ from boucle.core.version import Artifact
 from boucle.web.app import create_app
 from boucle.web.pages import forecast, samples
 from boucle.web.pages.charts import Forecast
+from boucle.web.pages.track import Track
 from web import forecasters as made
 from web.conftest import Gateway
 from web.in_process import client
@@ -78,19 +79,64 @@ def test_the_past_forecasts_are_scored_against_what_came(world: World) -> None:
 def test_the_page_says_what_the_past_forecasts_are_and_that_it_is_no_advice(world: World) -> None:
     told = section(page(world))
 
-    assert "for candles it was not trained on (the last 10 % of its candles)" in told
+    assert "for candles it was not trained on (its training ended 2026-07-01 05:00 UTC)" in told
     assert "This is no investment advice." in told
     assert "does worse than" not in told
     assert "does worse than saying the last close again" in section(page(world, "/models/eth-hourly"))
 
 
-def test_nothing_is_claimed_of_training_for_a_model_that_was_not_measured(world: World) -> None:
-    made.deploy(world, "unmeasured", made.manifest(world, made.series(), metrics={}, gate=None, seed=90))
+@pytest.mark.parametrize(
+    "told",
+    [None, "", "soon", 20260701, "0001-01-01T00:00:00+23:00", "2026-07-09T14:00:00Z", "2026-07-10T00:00:00Z"],
+    ids=["nothing", "empty", "a word", "a number", "beyond", "trained on the first", "trained on some"],
+)
+def test_nothing_is_claimed_of_training_unless_every_forecast_shown_is_for_a_later_time(
+    world: World, told: object
+) -> None:
+    params = {} if told is None else {"trained_until": told}  # the oldest forecast shown is for 2026-07-09 14:00
+    made.deploy(world, "trained", made.manifest(world, made.series(), params=params, seed=90))
 
-    told = section(page(world, "/models/unmeasured"))
+    text = section(page(world, "/models/trained"))
 
-    assert "its author knows" in told
-    assert "10 %" not in told
+    assert "its author knows" in text
+    assert "it was not trained on" not in text
+
+
+@pytest.mark.parametrize(
+    "told", ["2026-07-09T13:59:59Z", "2026-07-09T15:00:00+02:00", "2026-07-09", "2026-07-09T13:00"]
+)
+def test_the_end_of_training_is_told_in_utc(world: World, told: str) -> None:
+    made.deploy(world, "t", made.manifest(world, made.series(), params={"trained_until": told}, seed=90))
+
+    assert "(its training ended 2026-07-09 " in section(page(world, "/models/t"))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "shown"),
+    [
+        (0.00001234, "0.0000123400"),
+        (0.5, "0.500000"),
+        (1.0, "1.00000"),
+        (93_512.5, "93,512.5"),
+        (1_234_567.0, "1,234,567"),
+        (-0.25, "-0.250000"),
+        (0.0, "0.00"),
+        (1e-30, "0.000000000000"),
+    ],
+)
+def test_prices_are_told_with_six_significant_digits(predicted: float, shown: str) -> None:
+    told = forecast.Section(Track((), (Forecast(0, predicted),), HOUR_US))
+
+    assert told.price(predicted) == shown
+
+
+def test_a_sample_at_the_end_of_time_is_no_error_of_the_page(world: World) -> None:
+    late = made.series(60).columns
+    end = np.datetime64("9999-12-31T23:00", "us") - np.arange(60)[::-1] * np.timedelta64(1, "h")
+    table = Table({**late, "timestamp": Column("datetime", end)})
+    made.deploy(world, "late", made.manifest(world, table, seed=98))
+
+    assert "its times leave the years 1 to 9999" in section(page(world, "/models/late"))
 
 
 def test_candles_grown_old_are_said_to_be_old(world: World) -> None:
@@ -134,21 +180,22 @@ def test_a_version_still_building_or_a_model_of_rows_has_no_forecast(world: Worl
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "told"),
     [
-        {"sample": Artifact("0" * 64, 10)},
-        {"sample": None},
-        {"answers": None},
-        {"sample": Artifact("0" * 64, 10**12)},
+        ({"sample": Artifact("0" * 64, 10)}, ""),
+        ({"sample": None}, "</strong> It was deployed without a sample."),
+        ({"answers": None}, "</strong> It was deployed without answers to its sample."),
+        ({"sample": Artifact("0" * 64, 10**12)}, "are too many for a page"),
     ],
     ids=["not there", "no sample", "no answers", "too large"],
 )
-def test_candles_that_cannot_be_read_are_said_to_be(world: World, changes: dict[str, Any]) -> None:
+def test_candles_that_cannot_be_read_are_said_to_be(world: World, changes: dict[str, Any], told: str) -> None:
     made.deploy(world, "broken", replace(made.manifest(world, made.series(), seed=93), **changes))
 
     text = page(world, "/models/broken")
 
     assert "The candles of this version cannot be shown." in section(text)
+    assert told in section(text)
     assert "Card of version 1" in text
 
 
@@ -187,6 +234,10 @@ def test_a_series_without_candles_is_a_table_of_forecasts(world: World) -> None:
     assert told.count("<tr>") == 1 + 73
     assert "<figure" not in told
     assert "Naive: the last close" not in told
+    assert "Next value" in told
+    assert "for values it was not trained on (its training ended 2026-07-01 05:00 UTC)" in told
+    assert "candle" not in told
+    assert "close" not in told
 
 
 def test_of_several_groups_the_first_is_shown(world: World) -> None:

@@ -123,6 +123,43 @@ def test_a_price_that_is_missing_is_no_candle_and_no_naive_forecast() -> None:
     assert [candle.close for candle in track.candles] == [1.0, 2.0, 4.0]
 
 
+def test_a_whole_price_that_is_missing_is_never_drawn_as_its_filler() -> None:
+    table = candles([1.0, 2.0, 3.0, 4.0])
+    missing = np.array([False, False, True, False])
+    whole = {name: Column("int", np.array([1, 2, 0, 4]), missing) for name in ("open", "high", "low", "close")}
+    with_hole = Table({**table.columns, **whole})
+
+    track = track_of(with_hole, said(3.5, 4.5), WINDOW)
+    found = list(windows_before([START + 3 * HOUR], with_hole, with_hole, (replace(WINDOW, fill={}), track)))
+
+    assert [item.naive for item in track.forecasts] == [None, 4.0]
+    assert [candle.close for candle in track.candles] == [1.0, 2.0, 4.0]
+    assert [naive for _at, naive, _rows in found] == [None]
+
+
+YEAR_9999 = 253_402_297_200_000_000  # 9999-12-31 23:00 UTC
+YEAR_1 = -62_135_596_800_000_000
+
+
+def at(*times: int) -> Table:
+    table = candles([1.0] * len(times))
+    return Table({**table.columns, "timestamp": Column("datetime", np.array(times).astype("datetime64[us]"))})
+
+
+@pytest.mark.parametrize("window", [WINDOW, Window(3, "timestamp")], ids=["step", "neighbours"])
+@pytest.mark.parametrize("last", [YEAR_9999, YEAR_9999 + 10**15, YEAR_1 + HOUR], ids=["9999", "later", "before 1"])
+def test_times_that_no_date_can_tell_are_refused(last: int, window: Window) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        track_of(at(last - 2 * HOUR, last - HOUR, last), said(1.0), window)
+
+
+def test_the_last_hour_that_a_date_can_tell_is_forecast() -> None:
+    times = [YEAR_9999 - n * HOUR for n in (3, 2, 1)]
+    assert [item.at for item in track_of(at(*times), said(1.0), WINDOW).forecasts] == [YEAR_9999]
+    track = track_of(candles([1.0, 2.0, 3.0]), said(3.5), WINDOW)
+    assert later_candles(track, at(YEAR_9999, YEAR_9999 + HOUR), WINDOW)[-1].at == YEAR_9999
+
+
 def test_the_score_counts_what_is_known() -> None:
     forecasts = (
         Forecast(0, 10.0, 9.0, 11.0, naive=9.0, actual=11.0),

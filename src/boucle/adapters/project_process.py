@@ -1,4 +1,4 @@
-"""Commands of projects as processes: told line by line, kept in a bounded log, never outliving who asked for them."""
+"""Commands of projects as processes: told line by line, never outliving who asked for them; and their logs, bounded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from boucle.adapters import guardian
 from boucle.training.ports import Command, Tell
 
 MAX_LOG_BYTES = 5_000_000
-MAX_LOGS = 500
+MAX_LOGS, DAY_S = 500, 86_400
 MAX_LINE = 8_000
 _CHUNK = 65_536
 _END = re.compile(r"\r\n|\n|\r")
@@ -26,14 +26,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class ProjectProcesses:
-    """Each command runs under a guardian, in a process group of its own; what it leaves behind is killed with it.
-
-    ``max_log_bytes`` bounds one file of a log; the one before is kept beside it as ``….1``. Of all logs in a folder
-    the newest 500 are kept.
-    """
-
-    def __init__(self, max_log_bytes: int = MAX_LOG_BYTES) -> None:
-        self._max_log_bytes = max_log_bytes
+    """Each command runs under a guardian, in a process group of its own; what it leaves behind is killed with it."""
 
     def run(self, command: Command, tell: Tell) -> int:
         """Run a command to its end and return its exit status; ``tell`` hears each line of its output.
@@ -41,7 +34,6 @@ class ProjectProcesses:
         Raises TimeoutError after ``command.timeout_s``; nothing of it runs any more then.
         """
         deadline = None if command.timeout_s is None else time.monotonic() + command.timeout_s
-        log = BoundedLog(command.log, self._max_log_bytes)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", guardian.__file__, *command.argv],
             cwd=command.folder,
@@ -53,20 +45,21 @@ class ProjectProcesses:
         )
         try:
             for text in _lines(_opened(process.stdout), deadline):
-                log.write(text)
                 tell(text)
             return process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired as error:
             raise TimeoutError from error
         finally:
             _end(process)
-            log.close()
 
 
 class BoundedLog:
-    """Appends lines to a file; a full one becomes ``….1``, in place of the one of before."""
+    """Appends lines to a file; a full one becomes ``….1``, in place of the one of before.
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    Of all logs in a folder the newest 500 are kept, and those of the last day.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
         self._path, self._max_bytes = path, max_bytes
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _forget_oldest(path.parent, MAX_LOGS)
@@ -91,9 +84,14 @@ def _appending(path: Path) -> IO[bytes]:
 
 
 def _forget_oldest(folder: Path, kept: int) -> None:
-    logs = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
-    for path in logs[: max(0, len(logs) - kept)]:
-        path.unlink(missing_ok=True)
+    logs: list[tuple[float, Path]] = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another run may rotate or forget it just now
+            logs.append((path.stat().st_mtime, path))
+    yesterday = time.time() - DAY_S
+    for changed, path in sorted(logs)[: max(0, len(logs) - kept)]:
+        if changed < yesterday:
+            path.unlink(missing_ok=True)
 
 
 def _opened(stream: IO[bytes] | None) -> IO[bytes]:

@@ -36,6 +36,8 @@ _FROM_PIP = {
 }
 _NOT_PASSED = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 _CREDENTIALS = re.compile(r"(\w+://)[^/\s@]+@")
+_OPTION = re.compile(r"--(index-url|extra-index-url|find-links|no-binary|only-binary|no-index)\b")
+_TORCH = re.compile(r"torch\s*==")
 _TIMEOUT_S = 600.0
 _MAX_LINES = 12
 
@@ -77,12 +79,15 @@ class UvEnvironments:
     def ensure(self, lock: str, interpreter: str, *, require_hashes: bool = True) -> Path:
         """Return the Python of the environment of a lock, made now unless it is there.
 
-        Every hash of the lock is verified; ``require_hashes`` wants one of each line. Without, a line may lack it,
-        as torch does, whose wheels differ by platform: the CPU's are taken.
+        Every hash of the lock is verified; ``require_hashes`` wants one of each line. Without, torch may lack it,
+        whose wheels differ by platform: the CPU's are taken.
 
         Of several processes that ask at once, one makes it and the others wait. One that was killed half-way
-        left no mark, and the next starts over. Raises EnvironmentFailed with what uv said.
+        left no mark, and the next starts over. Raises EnvironmentFailed with what uv said, or naming the first line
+        that lacks its hash.
         """
+        if not require_hashes:
+            _require_hashes_beside_torch(lock)
         folder = self._root / _key(lock, interpreter, require_hashes)
         if _is_ready(folder):
             return _python(folder)
@@ -169,6 +174,19 @@ def found_uv(environ: Mapping[str, str]) -> Path:
 def _key(lock: str, interpreter: str, require_hashes: bool) -> str:
     text = f"{lock}\n{interpreter}\n{sysconfig.get_platform()}{'' if require_hashes else ' unhashed'}"
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+def _require_hashes_beside_torch(lock: str) -> None:
+    for line in lock.replace("\\\n", " ").splitlines():
+        entry = line.partition(" #")[0].strip()
+        needs_none = not entry or entry.startswith("#") or _OPTION.match(entry) or _TORCH.match(entry)
+        if not needs_none and "--hash=" not in entry:
+            raise EnvironmentFailed(
+                _(
+                    "The lock has no hash for {entry}; torch alone may lack one. "
+                    "Write it with: uv pip compile --generate-hashes"
+                ).format(entry=entry[:100])
+            )
 
 
 def _torch_options(environ: Mapping[str, str]) -> list[str]:

@@ -80,8 +80,8 @@ def main() -> None:
             owner=f"{os.getpid()}-{uuid7()}",
             log_dir=home.logs / "jobs",
             lease_s=settings.lease_s,
-            slots=max(2, settings.job_slots),
-            limits={QUEUE: max(1, settings.job_slots - 1)},  # a run that deploys waits for a build: it needs a slot
+            slots=settings.job_slots,
+            limits={QUEUE: settings.job_slots - 1},  # a run that deploys waits for a build: it needs a slot
         ),
         schedules=Schedules(SqlScheduleStore(engine)),
         on_failed=lambda job, error: end_failed_build(job, error, registry),

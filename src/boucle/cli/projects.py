@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -102,5 +103,8 @@ def server_part() -> Any:
 
 def _said(folder: Path) -> str:
     """Return a folder as it is said from here."""
-    here = Path.cwd()
-    return f"./{folder.relative_to(here)}" if here in folder.parents else str(folder)
+    with suppress(OSError):  # the current folder may be gone
+        here = Path.cwd()
+        if here == folder or here in folder.parents:
+            return f"./{folder.relative_to(here)}".removesuffix("/.")
+    return str(folder)

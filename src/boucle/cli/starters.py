@@ -29,22 +29,37 @@ def starters() -> dict[str, Path]:
 def copy_starter(name: str, target: Path) -> Path:
     """Copy a project that comes with boucle to a folder, whole or not at all; return the folder, absolute.
 
+    An empty folder that is there already is filled and stays the same one: a shell may be in it.
     Raises NotFound, listing those there are, and Conflict for a folder that is not empty.
     """
     there = starters()
     if name not in there:
         raise NotFound(_("project"), name, list(there))
-    folder = target.expanduser().absolute()
+    folder = absolute(target)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(_("{folder} is there already and is not empty: name another folder.").format(folder=folder))
     try:
+        is_there = folder.exists()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
-            made = shutil.copytree(there[name], Path(beside) / folder.name, ignore=_ignored(there[name]))
-            made.replace(folder)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder if is_there else folder.parent) as beside:
+            made = shutil.copytree(there[name], Path(beside) / name, ignore=_ignored(there[name]))
+            if is_there:
+                for child in made.iterdir():
+                    child.replace(folder / child.name)
+            else:
+                made.replace(folder)
     except OSError as error:
         raise BoucleError(_("{folder} cannot be written: {cause}").format(folder=folder, cause=error)) from error
     return folder
+
+
+def absolute(path: Path) -> Path:
+    """Return the absolute path of one told here. Raises BoucleError when the current folder is gone."""
+    try:
+        return path.expanduser().absolute()
+    except FileNotFoundError as error:
+        text = _("The current folder is gone, so {path} leads nowhere. Go to another one: cd")
+        raise BoucleError(text.format(path=path)) from error
 
 
 def find_folder(word: str, made_before: Path, tell: Callable[[str], None]) -> Path:
@@ -56,7 +71,7 @@ def find_folder(word: str, made_before: Path, tell: Callable[[str], None]) -> Pa
     path = Path(word).expanduser()
     is_name = len(path.parts) == 1 and not word.startswith((".", "~"))
     if not is_name or (path / "pyproject.toml").is_file():
-        return path.absolute()
+        return absolute(path)
     kept = made_before / word
     if (kept / "pyproject.toml").is_file():
         return kept

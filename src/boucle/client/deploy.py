@@ -110,6 +110,11 @@ def submit(client: Client, request: Request, view: View) -> Deployment:
 def _closing(version: Version, aliases: Sequence[str]) -> str:
     """Return the last line: the version answers, or what keeps it from answering everybody."""
     told = {"name": version.name, "version": version.number, "broken": gate_broken(version)}
+    if version.passed_gate and not aliases:
+        return _(
+            "{name} version {version} is ready, but no alias points at it; promote it yourself with: "
+            "boucle promote {name} {version}"
+        ).format(**told)
     if version.passed_gate or CHAMPION in aliases:
         return _("{name} version {version} answers").format(**told)
     return _(

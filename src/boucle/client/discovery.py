@@ -16,7 +16,8 @@ from boucle.core.i18n import _
 from boucle.settings import Settings, environment
 
 START_S = 120.0
-_SERVER_PARTS = ("uvicorn", "fastapi", "sqlalchemy", "onnxruntime")
+# The last two are in no environment of a project by chance, as the others may be.
+_SERVER_PARTS = ("uvicorn", "fastapi", "sqlalchemy", "onnxruntime", "prometheus_client", "cronsim")
 
 
 @dataclass(frozen=True)

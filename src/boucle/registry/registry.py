@@ -2,8 +2,8 @@
 
 A version goes building → ready or failed. The first ready one becomes champion, later ones challenger; a gate
 changes that: a version that does not keep its own is challenger even as the first, one that keeps a gate that
-promotes is champion at once. What the gateway must know grows the sequence of the route table in the same
-transaction.
+promotes is champion at once. A build that ends late takes nothing from a newer version. What the gateway must know
+grows the sequence of the route table in the same transaction.
 """
 
 from __future__ import annotations
@@ -194,9 +194,10 @@ class Registry:
 
     def _place(self, tx: RegistryWriter, model: RegisteredModel, version: Version) -> None:
         """Give a version that just became ready its alias."""
-        is_first, gate = model.champion is None, version.manifest.gate
-        if not is_first and gate is not None and gate.promotes and version.passed_gate:
-            kept = ", ".join(map(str, gate.bounds))
+        champion, gate = model.champion, version.manifest.gate
+        kept_gate = gate if gate is not None and gate.promotes and version.passed_gate else None
+        if kept_gate is not None and champion is not None and version.number > champion:
+            kept = ", ".join(map(str, kept_gate.bounds))
             detail = _("{change}, its gate is kept: {bounds}").format(
                 change=_change(model, CHAMPION, version.number), bounds=kept
             )
@@ -205,10 +206,9 @@ class Registry:
                 tx, model.moved(CHAMPION, version.number), self._entry(PLATFORM, "promote", version.number, detail)
             )
             return
-        alias = CHAMPION if is_first and version.passed_gate else CHALLENGER
-        detail = _("is now {alias}") if version.passed_gate else _("is now {alias}: its gate is not kept")
-        entry = self._entry(PLATFORM, "ready", version.number, detail.format(alias=alias))
-        _reroute(tx, model.moved(alias, version.number), entry)
+        alias, detail = _waiting(model, version, None if kept_gate is None else champion)
+        moved = model if alias is None else model.moved(alias, version.number)
+        _reroute(tx, moved, self._entry(PLATFORM, "ready", version.number, detail))
 
     def _again(self, tx: RegistryWriter, known: Version, author: str) -> Version:
         if known.state != "failed":
@@ -223,6 +223,24 @@ class Registry:
 
     def _entry(self, actor: str, action: str, number: int, detail: str = "") -> AuditEntry:
         return AuditEntry(self._clock(), actor, action, number, detail)
+
+
+def _waiting(model: RegisteredModel, version: Version, newer_champion: int | None) -> tuple[str | None, str]:
+    """Return the alias of a version that no gate promotes, and why; None when a newer challenger keeps its own.
+
+    ``newer_champion`` is the one that its gate would have replaced.
+    """
+    if model.champion is None and version.passed_gate:
+        return CHAMPION, _("is now {alias}").format(alias=CHAMPION)
+    challenger = model.aliases.get(CHALLENGER)
+    if challenger is not None and challenger > version.number:
+        return None, _("gets no alias: version {number} is newer").format(number=challenger)
+    if not version.passed_gate:
+        return CHALLENGER, _("is now {alias}: its gate is not kept").format(alias=CHALLENGER)
+    if newer_champion is not None:
+        detail = _("is now {alias}: version {number} is newer")
+        return CHALLENGER, detail.format(alias=CHALLENGER, number=newer_champion)
+    return CHALLENGER, _("is now {alias}").format(alias=CHALLENGER)
 
 
 def _change(model: RegisteredModel, alias: str, number: int) -> str:

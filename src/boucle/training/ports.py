@@ -12,15 +12,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Command:
-    """A process to run: ``environ`` is its whole environment; ``log`` gets its output, bounded.
-
-    ``timeout_s`` is how long it may take (None: as long as it likes).
-    """
+    """A process to run: ``environ`` is its whole environment; ``timeout_s`` how long it may take (None: for ever)."""
 
     argv: tuple[str, ...]
     folder: Path
     environ: Mapping[str, str]
-    log: Path
     timeout_s: float | None = None
 
 

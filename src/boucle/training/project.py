@@ -101,7 +101,8 @@ def _allows(clause: str, minor: str) -> bool:
             _("requires-python has {clause}; expected clauses such as >=3.11 or <3.14.").format(clause=shown(clause)),
         )
     operator, numbers = match[1], _numbers(match[2])
-    mine, bound = _numbers(minor), numbers[:2]
+    bound = numbers[:2]
+    mine = _numbers(minor)[: len(bound) if match[3] else None]  # ==3.* says nothing of the minor
     has_patch = len(numbers) > 2 and any(numbers[2:])
     return {
         ">=": mine >= bound,

@@ -18,6 +18,7 @@ from boucle.training.ports import Command, Environments, Processes, Tell
 from boucle.training.project import Project, choose_interpreter, find_project
 
 KIND, QUEUE = "run", "runs"  # of the jobs that run projects
+TOO_LONG = 124  # the exit status of what took too long, as timeout(1) gives it
 LAST_LINES, LAST_CHARS, LINE_CHARS = 20, 1_400, 300
 PREFERRED = f"{sys.version_info.major}.{sys.version_info.minor}"
 _NAME = re.compile(r"[A-Za-z_][\w.-]*\Z")
@@ -56,7 +57,7 @@ class RunWorld:
     """What a run reaches outside itself.
 
     ``environ`` is the environment that the command starts from; ``libraries`` a folder of packages to find there
-    beside its own (boucle itself); ``log`` the file of its output.
+    beside its own (boucle itself); ``log`` the file that its output is kept in.
     """
 
     environments: Environments
@@ -77,12 +78,18 @@ class Ran:
     log: str
 
 
-def run_project(request: RunRequest, world: RunWorld, tell: Tell) -> Ran:
+def require_runnable(request: RunRequest) -> None:
+    """Raise NotFound or InvalidRequest for what can be told to be wrong before anything is started."""
+    kedro_arguments(request, find_project(Path(request.project)).lock)
+
+
+def run_project(request: RunRequest, world: RunWorld, tell: Tell, start: float | None = None) -> Ran:
     """Run a project to its end; ``tell`` hears what is done, and each line of its output.
 
+    ``start`` is when its time began (of the monotonic clock; None: now): what was waited for before counts.
     Raises NotFound, InvalidRequest, EnvironmentFailed, and RunFailed with the last lines of the output.
     """
-    start = time.monotonic()
+    start = time.monotonic() if start is None else start
     project = find_project(Path(request.project))
     arguments = kedro_arguments(request, project.lock)
     python = environment_of(project, world.environments, tell)
@@ -96,17 +103,25 @@ def run_project(request: RunRequest, world: RunWorld, tell: Tell) -> Ran:
         tell(line)
 
     tell(_("Running {command} in {folder}").format(command=" ".join(("kedro", *argv[3:])), folder=project.folder))
-    command = Command(argv, project.folder, environ, world.log, request.timeout_s)
     try:
-        status = world.processes.run(command, heard)
+        left_s = None if request.timeout_s is None else _left(start + request.timeout_s)
+        status = world.processes.run(Command(argv, project.folder, environ, left_s), heard)
     except TimeoutError as error:
         how = _("Project {name} was ended after {n:g} s").format(name=project.name, n=request.timeout_s)
-        raise RunFailed(how, 124, _tail(last), world.log) from error
+        raise RunFailed(how, TOO_LONG, _tail(last), world.log) from error
     if status:
         how = _("Project {name} ended with status {status}").format(name=project.name, status=status)
         raise RunFailed(how, status, _tail(last), world.log)
     seconds = round(time.monotonic() - start, 3)
     return Ran(project.name, str(project.folder), request.pipeline, seconds, str(world.log))
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds up to a deadline. Raises TimeoutError when it has passed."""
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
 
 
 def environment_of(project: Project, environments: Environments, tell: Tell) -> Path:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -43,7 +44,7 @@ class Section:
     ``past`` are the forecasts shown, of which what came is known; ``later`` are candles that a newer version
     (``later_version``) brought, ``asked`` what the gateway told about them. ``level`` is the share that the interval
     is made to hold. Of a model without candles, ``past`` are forecasts of which nothing more is known, and nothing
-    is drawn.
+    is drawn. ``trained_until`` is when its training ended, as its deploy told.
     """
 
     track: Track | None = None
@@ -54,7 +55,7 @@ class Section:
     asked: tuple[Forecast, ...] = ()
     score: Score | None = None
     level: float | None = None
-    is_held_out: bool = False
+    trained_until: int | None = None
     is_over: bool = False
     drawn: Drawn | None = None
 
@@ -66,6 +67,11 @@ class Section:
         newest = self.track.forecasts[-1]
         came = next((candle.close for candle in self.later if candle.at == newest.at), newest.actual)
         return replace(newest, actual=came)
+
+    @property
+    def is_held_out(self) -> bool:
+        """True when every past forecast shown is for a time after the training."""
+        return self.trained_until is not None and all(item.at > self.trained_until for item in self.past)
 
     @property
     def last_at(self) -> int | None:
@@ -90,8 +96,8 @@ class Section:
     @property
     def decimals(self) -> int:
         """How many decimals its prices are told with: six digits in all, as far as possible."""
-        newest = self.newest
-        return 2 if newest is None else max(0, 6 - len(str(int(abs(newest.predicted)))))
+        size = 0.0 if self.newest is None else abs(self.newest.predicted)
+        return 2 if size == 0 else min(12, max(0, 5 - math.floor(math.log10(size))))
 
     def price(self, value: float | None) -> str:
         """Return a price with as many decimals as its neighbours have."""
@@ -131,7 +137,7 @@ def section_of(
         return Section(problem=str(error))
     level = (version.signature or version.manifest.signature).interval_level
     made = _told(track, level, plane.now_us())
-    made = replace(made, is_held_out="test_loss" in version.manifest.metrics)
+    made = replace(made, trained_until=_moment(version.manifest.params.get("trained_until")))
     return replace(_with_later(plane, made, version, versions), asked=asked)
 
 
@@ -155,7 +161,8 @@ def forecast_document(made: Section) -> dict[str, Any]:
         return {"problem": made.problem}
     told = {"interval_level": made.level, "step_us": made.track.step, "group": made.track.group}
     score = None if made.score is None else {**to_json(made.score), "inside": made.score.inside}
-    past = {"past": to_json(made.past), "score": score, "held_out": made.is_held_out}
+    trained = {"held_out": made.is_held_out, "trained_until": made.trained_until}
+    past = {"past": to_json(made.past), "score": score, **trained}
     return {"newest": to_json(made.newest), "data_up_to": made.last_at, **told, **past, "later": to_json(made.later)}
 
 
@@ -189,6 +196,16 @@ def _asked(
             return
         low, high = answered.interval if all(map(_is_number, answered.interval)) and answered.interval else (None, None)
         yield Forecast(at, float(answered.prediction), low, high, naive, closes.get(at))
+
+
+def _moment(told: Any) -> int | None:
+    """Return the time that an ISO 8601 text tells, in UTC unless it says otherwise; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(told)
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _is_number(value: Any) -> bool:

@@ -64,7 +64,7 @@ def read_track(plane: ControlPlane, version: Version) -> Track:
 def read_sample(plane: ControlPlane, version: Version) -> Table:
     """Return the sample of a version. Raises Unreadable."""
     try:
-        return _table(plane.artifacts, version.manifest.sample)
+        return _sample(plane.artifacts, version.manifest)
     except _FAILURES as error:
         raise _unreadable(error) from error
 
@@ -104,13 +104,19 @@ def _track(source: _Source) -> Track:
     manifest = source.manifest
     if manifest.schema.window is None:
         raise ValueError("no window")
-    sample, answers = _table(source.artifacts, manifest.sample), _table(source.artifacts, manifest.answers)
-    return track_of(sample, answers, manifest.schema.window)
+    sample = _sample(source.artifacts, manifest)
+    if manifest.answers is None:
+        raise Unreadable(_("It was deployed without answers to its sample."))
+    return track_of(sample, _table(source.artifacts, manifest.answers), manifest.schema.window)
 
 
-def _table(artifacts: Artifacts, artifact: Artifact | None) -> Table:
-    if artifact is None:
-        raise LookupError("the version has no sample")
+def _sample(artifacts: Artifacts, manifest: Manifest) -> Table:
+    if manifest.sample is None:
+        raise Unreadable(_("It was deployed without a sample."))
+    return _table(artifacts, manifest.sample)
+
+
+def _table(artifacts: Artifacts, artifact: Artifact) -> Table:
     if artifact.size_bytes > MAX_BYTES:
         raise ValueError(f"{artifact.size_bytes} bytes are too many for a page")
     return Table.from_bytes(artifacts.local_path(artifact.digest).read_bytes())

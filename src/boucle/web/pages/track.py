@@ -9,17 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from boucle.core.errors import InvalidRows
-from boucle.core.table import Table, cells, concat
+from boucle.core.i18n import _
+from boucle.core.table import Column, Table, cells, concat, missing_mask
 from boucle.core.window import Window, Windows, newest, sliding
 from boucle.web.pages.charts import Candle, Forecast
 
 PRICES = ("open", "high", "low", "close")
-WindowBefore = tuple[int, float, list[dict[str, Any]]]
+WindowBefore = tuple[int, float | None, list[dict[str, Any]]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 MOST_ROWS = 5_000  # of a window; the pages cut up to a thousand windows of a sample
 
 
@@ -77,6 +82,8 @@ def track_of(sample: Table, answers: Table, window: Window) -> Track:
         raise ValueError(f"{window.order_by} is no time")
     times = _times(series, window)
     step = _step(times, window)
+    if times.min() < EARLIEST or int(times.max()) + step > LATEST:
+        raise ValueError(_("its times leave the years 1 to 9999"))
     candles = _candles(series, times) if has_candles(series, window) else ()
     told = {"predicted": predictions[chosen], **_bounds(answers, chosen)}
     forecasts = _forecasts(ends.take(chosen), told, window, (times, step, candles))
@@ -89,7 +96,7 @@ def later_candles(track: Track, sample: Table, window: Window) -> tuple[Candle, 
         return ()
     series = _ordered(sample, window, track.group)
     found = _candles(series, _times(series, window))
-    return tuple(candle for candle in found if candle.at > track.candles[-1].at)
+    return tuple(candle for candle in found if track.candles[-1].at < candle.at <= LATEST)
 
 
 def windows_before(times: list[int], own: Table, other: Table, cut: tuple[Window, Track]) -> Iterator[WindowBefore]:
@@ -107,7 +114,7 @@ def windows_before(times: list[int], own: Table, other: Table, cut: tuple[Window
             rows = newest(before, window).table
         except InvalidRows:
             continue
-        yield at, float(rows.columns["close"].values[-1]), rows.rows()
+        yield at, _finite(_floats(rows.columns["close"]))[-1], rows.rows()
 
 
 def score_of(forecasts: tuple[Forecast, ...]) -> Score | None:
@@ -163,7 +170,7 @@ def _step(times: Any, window: Window) -> int:
 
 
 def _candles(series: Table, times: Any) -> tuple[Candle, ...]:
-    prices = [series.columns[name].values.astype(float).tolist() for name in PRICES]
+    prices = [_floats(series.columns[name]).tolist() for name in PRICES]
     made = (Candle(*told) for told in zip(times.tolist(), *prices, strict=True))
     return tuple(candle for candle in made if _is_whole(candle))
 
@@ -185,7 +192,7 @@ def _forecasts(
     times, step, candles = series
     closes = {candle.at: candle.close for candle in candles}
     nothing = [None] * ends.n_rows
-    naive = _finite(ends.columns["close"].values.astype(float)) if candles else nothing
+    naive = _finite(_floats(ends.columns["close"])) if candles else nothing
     low, high = (_finite(told[name]) if name in told else nothing for name in ("low", "high"))
     nexts = _nexts(_times(ends, window), times, step, window)
     rows = zip(nexts, told["predicted"].tolist(), low, high, naive, strict=True)
@@ -193,6 +200,11 @@ def _forecasts(
     if not all(np.isfinite(item.predicted) for item in made):
         raise ValueError("a forecast is no number")
     return tuple(sorted(made, key=lambda item: item.at))
+
+
+def _floats(column: Column) -> Any:
+    """Return the cells of a column of numbers as floats, NaN when missing."""
+    return np.where(missing_mask(column), np.nan, column.values.astype(float))
 
 
 def _finite(values: Any) -> list[float | None]:

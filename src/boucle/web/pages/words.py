@@ -55,8 +55,8 @@ def iso(at_us: int) -> str:
 def number(value: Any, digits: int = 4) -> str:
     """Return a number with about ``digits`` significant digits, separated as the language does.
 
-    >>> number(12345), number(0.123456), number(0.00063295), number(2.5e-7), number(None)
-    ('12,345', '0.1235', '0.000633', '2.5e-07', '–')
+    >>> number(12345), number(0.123456), number(0.00063214), number(2.5e-7), number(None)
+    ('12,345', '0.1235', '0.0006321', '2.5e-07', '–')
     """
     if value is None:
         return "–"
