@@ -230,8 +230,8 @@ KINDS = {"t": "datetime", "n": "int", "close": "float", "pair": "category", "not
         (Window(3, "t", group_by="who"), "group_by names the column 'who'"),
         (Window(3, "pair"), "order_by needs a column of dates or numbers; 'pair' is category"),
         (Window(3, "t", group_by="t"), "order_by and group_by both name 't'"),
-        (Window(0, "t"), "A window has 1 to 10,000 rows, not 0"),
-        (Window(MAX_ROWS + 1, "t"), "A window has 1 to 10,000 rows"),
+        (Window(0, "t"), "A window has 1 to 10000 rows, not 0"),
+        (Window(MAX_ROWS + 1, "t"), "A window has 1 to 10000 rows"),
         (Window(3, "t", gaps="skip"), "gaps is 'skip', expected refuse or fill"),  # type: ignore[arg-type]  # wrong
         (Window(3, "t", step=0), "a number above 0, not 0"),
         (Window(3, "t", step=float("nan")), "a number above 0, not nan"),

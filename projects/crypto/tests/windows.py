@@ -30,6 +30,16 @@ def walk(n: int = 1300, seed: int = 0) -> pd.DataFrame:
     return as_candles(candles)
 
 
+def traded(n: int = 1300, seed: int = 0) -> pd.DataFrame:
+    """Return the walk with volumes: larger on wild days, a share of them bought by takers, none in some hours."""
+    rng = np.random.default_rng(seed + 1)
+    candles = walk(n, seed)
+    wild = np.where(np.arange(n) // 24 % 3 == 0, 3.0, 1.0)
+    candles["volume"] = rng.lognormal(size=n) * wild * (np.arange(n) % 50 != 7)
+    candles["tb_base_av"] = candles["volume"] * rng.random(n)
+    return candles
+
+
 def parts(n: int = 1300, **options: Any) -> Parts:
     """Return the walk's windows: to train, to validate, to test."""
     return split_windows(walk(n), **options)

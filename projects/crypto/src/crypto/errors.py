@@ -1,6 +1,8 @@
 """What may go wrong in this project, in one tree; every message says what happened and what to do.
 
 ProjectError
+├── InvalidParameter      a figure of parameters.yaml that cannot be kept
+├── InvalidPeriod         a period or an interval that cannot be asked for
 ├── CandlesError          candles came, and cannot be used
 │   ├── MalformedCandles      a column is missing, a value is no number
 │   ├── TooFewCandles         not enough left to train or to forecast
@@ -19,6 +21,10 @@ from __future__ import annotations
 
 class ProjectError(Exception):
     """Root of the errors that this project tells its user."""
+
+
+class InvalidParameter(ProjectError):
+    """A figure of parameters.yaml that cannot be kept."""
 
 
 class CandlesError(ProjectError):

@@ -40,6 +40,11 @@ HOUR_S = 3600.0
 Part = TypeVar("Part", pd.DataFrame, pd.Series)
 
 
+def window_columns(*, with_volume: bool = False) -> tuple[str, ...]:
+    """Return the columns of a raw window in their order: the four prices, with volumes `VOLUME_FEATURES` after them."""
+    return (*OHLC, *VOLUME_FEATURES) if with_volume else OHLC
+
+
 def extract_features_from_dataset(candles: pd.DataFrame, *, with_volume: bool = False) -> pd.DataFrame:
     """Return the nine features of each candle, float64, indexed by ``timestamp`` (the hour's beginning, UTC).
 
@@ -206,18 +211,29 @@ def split_train_and_val_sequences(sequences: Sequences, val_share: float = 0.2) 
     >>> [part.y.tolist() for part in split_train_and_val_sequences(ten)]
     [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [8.0, 9.0]]
     """
-    n_train = len(sequences.y) - int(len(sequences.y) * val_share + 1e-9)
+    n_train = n_to_train(len(sequences.y), val_share)
     x, y, timestamps = sequences
     return Sequences(x[:n_train], y[:n_train], timestamps[:n_train]), Sequences(
         x[n_train:], y[n_train:], timestamps[n_train:]
     )
 
 
+def n_to_train(n: int, val_share: float) -> int:
+    """Return how many of ``n`` windows in order of time are to train; those after them validate.
+
+    >>> n_to_train(7764, 0.2)
+    6212
+    """
+    # The added hair keeps 0.2 of 10 windows at 2 whatever binary fractions make of it.
+    return n - int(n * val_share + 1e-9)
+
+
 class Windows(NamedTuple):
     """Raw windows, as the exported model takes them, and the close that follows each.
 
     ``timestamps`` int64 (n, sequence_length), milliseconds since 1970 UTC; ``ohlc`` float64
-    (n, sequence_length, 4), open, high, low, close in the comparison currency; ``next_close`` float64 (n,).
+    (n, sequence_length, 4), open, high, low, close in the comparison currency, or (n, sequence_length, 6) with volume
+    and tb_base_av, in the traded currency, after them; ``next_close`` float64 (n,).
     """
 
     timestamps: Ints
@@ -226,14 +242,21 @@ class Windows(NamedTuple):
 
 
 def create_windows(
-    candles: pd.DataFrame, sequence_length: int = SEQUENCE_LENGTH, step: float | None = HOUR_S
+    candles: pd.DataFrame,
+    sequence_length: int = SEQUENCE_LENGTH,
+    step: float | None = HOUR_S,
+    *,
+    with_volume: bool = False,
+    is_followed: bool = True,
 ) -> Windows:
     """Return each window of ``sequence_length`` raw candles that another candle follows, oldest first.
 
-    ``candles``: the columns timestamp, open, high, low, close, in order of time, cleaned. No window, its next
-    candle included, reaches over a cut. Without cuts ``n = n_candles - sequence_length`` (none when that is
-    negative), and window ``i`` holds candles ``i`` to ``i + sequence_length - 1``. Arrays are new, contiguous and
-    may be written to.
+    ``candles``: the columns timestamp, open, high, low, close, in order of time, cleaned; ``with_volume`` also volume
+    and tb_base_av. No window, its next candle included, reaches over a cut. Without cuts ``n = n_candles -
+    sequence_length`` (none when that is negative), and window ``i`` holds candles ``i`` to
+    ``i + sequence_length - 1``. With ``is_followed`` false the windows that no candle follows, the newest and those
+    before a cut, are there too, and every ``next_close`` is NaN: windows to answer, not to learn from. Arrays are
+    new, contiguous and may be written to.
 
     >>> times = pd.date_range("2024-01-01", periods=4, freq="h", tz="UTC").delete(1)
     >>> candles = pd.DataFrame({"timestamp": times, "open": 1.0, "high": 3.0, "low": 0.5, "close": [1.0, 2.0, 3.0]})
@@ -243,9 +266,11 @@ def create_windows(
     [2.0, 3.0]
     """
     times = _milliseconds(pd.DatetimeIndex(candles["timestamp"]))
-    values = np.ascontiguousarray(candles[list(OHLC)].to_numpy(np.float64))
-    starts = _whole_starts(times, sequence_length + 1, step)
-    next_close = values[starts + sequence_length, OHLC.index("close")]
+    values = np.ascontiguousarray(candles[list(window_columns(with_volume=with_volume))].to_numpy(np.float64))
+    starts = _whole_starts(times, sequence_length + int(is_followed), step)
+    next_close = np.full(len(starts), np.nan)
+    if is_followed:
+        next_close = values[starts + sequence_length, OHLC.index("close")]
     return Windows(
         _windows(times[:, None], sequence_length, starts)[..., 0], _windows(values, sequence_length, starts), next_close
     )

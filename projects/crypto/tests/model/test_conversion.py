@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from torch import Tensor
 from crypto.model import calendar
 from crypto.model.augmented import AugmentedModel
 from crypto.model.conversion import ConversionError, _quiet, convert_model, run_onnx, validate_model, with_edges
-from crypto.model.data import Parts
+from crypto.model.data import Parts, split_windows
 from crypto.model.fitting import Fitted, fit
 from crypto.model.inputs import LevelInputs
-from windows import TINY, TINY_LEVEL, hours, parts
+from crypto.model.parameters import ModelParameters
+from windows import TINY, TINY_LEVEL, hours, parts, traded
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,21 @@ def test_the_graph_is_one_file_with_the_promised_form(content: bytes) -> None:
     }
     assert [opset.version for opset in model.opset_import if opset.domain == ""] == [20]
     assert [node.op_type for node in model.graph.node].count("LSTM") == 1
+
+
+@pytest.mark.parametrize("parameters", [TINY, TINY_LEVEL], ids=["return", "level"])
+def test_with_volumes_the_graph_takes_six_columns(parameters: ModelParameters, tmp_path: Path) -> None:
+    told = split_windows(traded(700), with_volume=True)
+    more = dataclasses.replace(parameters, number_of_features=parameters.number_of_features + 2)
+    model = fit(told, more, tmp_path).model
+
+    content = convert_model(model)
+    parity = validate_model(content, model, told.test)
+
+    forms = {value.name: value.type.tensor_type.shape for value in onnx.load_model_from_string(content).graph.input}
+    assert [dim.dim_value for dim in forms["ohlc"].dim] == [0, 120, 6]
+    assert model.columns == ("open", "high", "low", "close", "volume", "tb_base_av")
+    assert max(parity.largest, parity.intervals) <= 1e-5
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

@@ -86,6 +86,11 @@ def test_a_change_that_made_validation_worse_is_not_forecast(tmp_path: Path) -> 
     assert found.metrics["naive_ratio"] == 1.0
 
 
+def test_a_figure_that_is_not_that_of_the_features_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is told of 8 features, and a row without volumes has 7"):
+        fit(parts(700), dataclasses.replace(TINY, number_of_features=8), tmp_path)
+
+
 def test_the_return_on_real_candles_is_not_worse_than_the_last_close(tmp_path: Path) -> None:
     told = split_windows(real("BTCUSDT").iloc[-3000:])
     quick = dataclasses.replace(TINY, max_epochs=3, hidden_size=8, rows=24)

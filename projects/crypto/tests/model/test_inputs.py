@@ -17,18 +17,23 @@ from crypto.features import (
 from crypto.model.data import CryptoDataset, LSTMDataLoader, fit_inputs, split_windows
 from crypto.model.inputs import LevelInputs, ReturnInputs
 from crypto.model.moves import fit_expected_move, tensors
+from crypto.model.parameters import ModelParameters
 from series import real
-from windows import TINY, TINY_LEVEL, hours, parts, walk
+from windows import TINY, TINY_LEVEL, hours, parts, traded, walk
 
 
-def test_the_level_sees_what_the_chain_in_pandas_makes() -> None:
-    candles = walk()
-    train, test = split_data(extract_features_from_dataset(candles))
+@pytest.mark.parametrize("with_volume", [False, True], ids=["prices", "volumes"])
+def test_the_level_sees_what_the_chain_in_pandas_makes(with_volume: bool) -> None:
+    """The functions that the README names describe what the graph does inside."""
+    candles = traded()
+    train, test = split_data(extract_features_from_dataset(candles, with_volume=with_volume))
     scaled, scaled_test, scaler = scale_data(train, test)
     expected_train, expected_val = split_train_and_val_sequences(create_sequences(scaled, scaler))
     expected_test = create_sequences(scaled_test, scaler, before=scaled)
-    told = split_windows(candles)
+    told = split_windows(candles, with_volume=with_volume)
     inputs = fit_inputs(told, TINY_LEVEL)
+    assert inputs.number_of_features == expected_train.x.shape[-1] == (11 if with_volume else 9)
+    assert inputs.with_volume is with_volume
 
     for windows, expected in zip(told[:3], (expected_train, expected_val, expected_test), strict=True):
         dataset = CryptoDataset(windows, inputs)
@@ -140,8 +145,47 @@ def test_the_hour_of_the_day_is_learned_and_applied_to_the_coming_hour() -> None
     assert moves[coming != 16].numpy() == pytest.approx(0.01, rel=1e-6)
 
 
-def test_real_candles_have_finite_inputs_throughout() -> None:
-    told = split_windows(real("ETHUSDT").iloc[:2000], step=None)
+def test_the_volume_features_by_hand() -> None:
+    inputs = fit_inputs(split_windows(traded(), with_volume=True), TINY)
+    assert isinstance(inputs, ReturnInputs)
+    rows = torch.full((1, 120, 6), 100.0, dtype=torch.float64)
+    rows[..., 4], rows[..., 5] = 1.0, 0.25
+    rows[:, 0, 4] += 60  # so that the mean of the window is 1.5, seen also where only the newest rows are read
+    rows[:, -1, 4:] = 0.0
+    rows[:, -2, 4:] = torch.tensor([2.0, 2.0])
+
+    found = inputs.features(torch.from_numpy(hours("2024-01-01"))[None], rows)[0, -3:, 7:]
+
+    volume, share = [1 / 1.5, 2 / 1.5, 0.0], [0.25, 1.0, 0.5]
+    assert found[:, 0].tolist() == pytest.approx(np.log(np.array(volume) + 0.01))
+    assert found[:, 1].tolist() == pytest.approx(share)
+
+
+@pytest.mark.parametrize("parameters", [TINY, TINY_LEVEL], ids=["return", "level"])
+def test_hours_in_which_nobody_traded_are_finite(parameters: ModelParameters) -> None:
+    inputs = fit_inputs(split_windows(traded(), with_volume=True), parameters)
+    rows = torch.full((1, 120, 6), 40_000.0, dtype=torch.float64)
+    rows[..., 4:] = 0.0
+
+    found = inputs(torch.from_numpy(hours("2024-02-28"))[None], rows)
+
+    assert found.shape[-1] == inputs.number_of_features
+    assert torch.isfinite(found).all()
+
+
+def test_prices_are_seen_as_without_volumes() -> None:
+    plain, more = (split_windows(traded(), with_volume=with_volume) for with_volume in (False, True))
+
+    without = CryptoDataset(plain.test, fit_inputs(plain, TINY))
+    together = CryptoDataset(more.test, fit_inputs(more, TINY))
+
+    assert torch.equal(together.x[..., :7], without.x)
+    assert torch.equal(together.y, without.y)
+
+
+@pytest.mark.parametrize("with_volume", [False, True], ids=["prices", "volumes"])
+def test_real_candles_have_finite_inputs_throughout(with_volume: bool) -> None:
+    told = split_windows(real("ETHUSDT").iloc[:2000], step=None, with_volume=with_volume)
 
     for parameters in (TINY, TINY_LEVEL):
         assert torch.isfinite(CryptoDataset(told.train, fit_inputs(told, parameters)).x).all()

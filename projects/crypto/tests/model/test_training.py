@@ -120,6 +120,7 @@ def test_the_level_trains_with_workers(walked: Parts, tmp_path: Path) -> None:
 @pytest.mark.parametrize("store", ["file", "database"])
 def test_mlflow_is_told_of_the_run(walked: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str) -> None:
     mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
     where = (tmp_path / "mlflow").as_uri()
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", where)
@@ -129,7 +130,7 @@ def test_mlflow_is_told_of_the_run(walked: Parts, tmp_path: Path, monkeypatch: p
         monkeypatch.delenv("MLFLOW_TRACKING_URI")
         where = f"sqlite:///{tmp_path / 'mlflow.db'}"
 
-    trained(walked, dataclasses.replace(TINY, tracker="mlflow", log_n_steps=1), tmp_path)
+    trained(walked, dataclasses.replace(TINY, tracker="mlflow", log_n_steps=1), tmp_path / "data" / "training")
 
     client = mlflow.MlflowClient(where)
     run = client.search_runs([client.get_experiment_by_name("boucle-crypto").experiment_id])[0]
@@ -140,11 +141,13 @@ def test_mlflow_is_told_of_the_run(walked: Parts, tmp_path: Path, monkeypatch: p
 
 def test_wandb_works_offline(walked: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("WANDB_SILENT", "true")
 
-    trained(walked, dataclasses.replace(TINY, tracker="wandb", log_n_steps=1), tmp_path)
+    trained(walked, dataclasses.replace(TINY, tracker="wandb", log_n_steps=1), tmp_path / "data" / "training")
 
+    assert [path.name for path in (tmp_path / "data" / "training").iterdir()] == ["best.ckpt"]
     assert list((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
 
 

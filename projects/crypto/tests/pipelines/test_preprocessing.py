@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from crypto.errors import StaleCandles, TooFewCandles
+from crypto.errors import InvalidParameter, StaleCandles, TooFewCandles
 from crypto.pipelines.preprocessing.nodes import prepare_series
 from series import hour, hourly
 
-FIGURES = {"most_filled": 6, "least_candles": 10, "most_old_steps": 3, "most_old_steps_closed": 80}
+FIGURES = {
+    "most_filled": 6,
+    "sequence_length": 120,
+    "least_candles": 10,
+    "most_old_steps": 3,
+    "most_old_steps_closed": 80,
+}
 SERIES = hourly(range(100, 150))
 
 
@@ -40,6 +46,24 @@ def test_clean_candles_come_with_their_market(caplog: pytest.LogCaptureFixture) 
         *(f"BTCUSDT: {sentence}" for sentence in market["mended"]),
         "BTCUSDT: 39 clean candles, 2024-01-01 00:00 UTC to 2024-01-03 00:00 UTC.",
     ]
+
+
+@pytest.mark.parametrize("most_filled", [-1, 61, 6.0, None])
+def test_more_filling_than_boucle_does_is_refused_first_of_all(most_filled: Any) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        prepare_series(SERIES.head(0), source(50), {**FIGURES, "most_filled": most_filled})
+
+    assert str(caught.value) == (
+        f"preprocessing.most_filled is {most_filled!r}; with windows of 120 candles it is a whole number from 0 "
+        "(no hole is filled) to 60."
+    )
+
+
+@pytest.mark.parametrize(("most_filled", "n_cuts"), [(0, 1), (60, 0)])
+def test_the_least_and_the_most_filling_are_taken(most_filled: int, n_cuts: int) -> None:
+    _series, market = prepare_series(SERIES.drop(index=[5, 6]), source(49.5), {**FIGURES, "most_filled": most_filled})
+
+    assert market["n_cuts"] == n_cuts
 
 
 def test_too_few_candles_are_an_error() -> None:

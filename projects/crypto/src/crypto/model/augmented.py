@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from crypto.features import window_columns
 from crypto.model.inputs import Inputs
 from crypto.model.intervals import Width
 from crypto.model.moves import last_close
@@ -22,8 +23,9 @@ OUTPUT_NAMES = ("prediction", "intervals")
 class AugmentedModel(nn.Module):
     """``timestamp`` int64 (batch, 120) in milliseconds and ``ohlc`` float64 (batch, 120, 4), open, high, low, close.
 
-    Returns ``prediction`` float64 (batch,), the next close, and ``intervals`` float64 (batch, 2), its bounds, in
-    the comparison currency. A bound is never below zero.
+    With volumes ``ohlc`` is (batch, 120, 6), volume and tb_base_av after the prices; `columns` names them. Returns
+    ``prediction`` float64 (batch,), the next close, and ``intervals`` float64 (batch, 2), its bounds, in the
+    comparison currency. A bound is never below zero.
     """
 
     quantile: Tensor
@@ -34,6 +36,11 @@ class AugmentedModel(nn.Module):
         self.network = network
         self.width = width
         self.register_buffer("quantile", torch.tensor(quantile, dtype=torch.float64))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a candle that ``ohlc`` holds, in their order."""
+        return window_columns(with_volume=self.inputs.with_volume)
 
     def forward(self, timestamp: Tensor, ohlc: Tensor) -> tuple[Tensor, Tensor]:
         """Return the forecasts and their intervals."""

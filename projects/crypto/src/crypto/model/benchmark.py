@@ -1,6 +1,7 @@
 """How good the forecaster is on every window of a long series, in one table.
 
     python -m crypto.model.benchmark BTCUSDT=candles.parquet ETHUSDT=other.parquet [--quick] [--level]
+                                     [--volume]
 
 A window is 365 days: train on the first 90 %, test on the last 36.5 days. Windows step by these 36.5 days, so that
 from the first test hour on every hour is tested once. Nothing is chosen by the test hours: they are only counted.
@@ -68,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     conf: dict[str, Any] = yaml.safe_load(CONF.read_text(encoding="utf-8"))
     target = LEVEL if told.level else RETURN
     faster = {"train_workers": 0, "val_workers": 0, "val_batch_size": 512, "max_epochs": told.epochs}
-    parameters = read_parameters(target, {**conf[target], **(faster if told.level else {})})
+    block = {**conf[target], **(faster if told.level else {})}
+    parameters = read_parameters(target, block, with_volume=told.volume)
     rows: list[Measured] = []
     fast_enough = True
     print(HEAD, flush=True)
@@ -95,10 +97,10 @@ def read(path: Path) -> pd.DataFrame:
     return series
 
 
-def windows(series: pd.DataFrame) -> Iterator[Parts]:
+def windows(series: pd.DataFrame, *, with_volume: bool = False) -> Iterator[Parts]:
     """Yield the parts of each window of 365 days, oldest first."""
     for start in range(0, len(series) - YEAR + 1, TEST):
-        yield split_windows(series.iloc[start : start + YEAR])
+        yield split_windows(series.iloc[start : start + YEAR], with_volume=with_volume)
 
 
 def measure(pair: str, parts: Parts, parameters: ModelParameters) -> tuple[Measured, Fitted]:
@@ -177,7 +179,7 @@ def _proven(row: Measured, parts: Parts, fitted: Fitted) -> bool:
 
 
 def _chosen(series: pd.DataFrame, told: argparse.Namespace) -> list[Parts]:
-    found = list(windows(series))
+    found = list(windows(series, with_volume=told.volume))
     if told.level:
         return found[-1:]
     return found[::7] if told.quick else found
@@ -187,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m crypto.model.benchmark", description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", metavar="PAIR=FILE", help="candles, parquet")
     parser.add_argument("--quick", action="store_true", help="every seventh window")
+    parser.add_argument("--volume", action="store_true", help="let the network see the volumes too")
     parser.add_argument("--level", action="store_true", help="the original chain instead, on the newest window of each")
     parser.add_argument("--epochs", type=int, default=5, help="with --level: how many at most (5)")
     return parser

@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 
 from crypto.errors import ProjectError
-from crypto.features import Floats, Ints, Windows
+from crypto.features import OHLC, Floats, Ints, Windows
 from crypto.model.augmented import INPUT_NAMES, OUTPUT_NAMES, AugmentedModel
 from crypto.model.calendar import HOUR_MS
 
@@ -52,11 +52,12 @@ class Parity:
 def convert_model(model: AugmentedModel, sequence_length: int = 120, opset: int = OPSET) -> bytes:
     """Return the model as one ONNX file: any number of windows at once, weights inside, opset fixed.
 
-    Inputs ``timestamp`` int64 (batch, 120) and ``ohlc`` float64 (batch, 120, 4); outputs ``prediction`` float64
-    (batch,) and ``intervals`` float64 (batch, 2). Raises ConversionError when the graph cannot be made.
+    Inputs ``timestamp`` int64 (batch, 120) and ``ohlc`` float64 (batch, 120, 4), with volumes (batch, 120, 6);
+    outputs ``prediction`` float64 (batch,) and ``intervals`` float64 (batch, 2). Raises ConversionError when the
+    graph cannot be made.
     """
     timestamp = torch.arange(2 * sequence_length).reshape(2, -1) * HOUR_MS
-    ohlc = torch.ones((2, sequence_length, 4), dtype=torch.float64)
+    ohlc = torch.ones((2, sequence_length, len(model.columns)), dtype=torch.float64)
     batch = torch.export.Dim("batch")
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -116,11 +117,12 @@ def run_onnx(content: bytes, timestamps: Ints, ohlc: Floats) -> tuple[Floats, Fl
 def with_edges(windows: Windows) -> Windows:
     """Return the windows and, after them, the newest one bent to the edges of what may come.
 
-    Constant prices; a jump to ten times and one to a tenth in the newest row; prices halved and doubled; ends of
-    years, with 52 and 53 weeks; the leap day, of 2024 and of 2000; the year 2100, which has none.
+    Constant prices, with volumes of 0; a jump to ten times and one to a tenth in the newest row; prices halved and
+    doubled; ends of years, with 52 and 53 weeks; the leap day, of 2024 and of 2000; the year 2100, which has none.
     """
     timestamps, ohlc = windows.timestamps[-1], windows.ohlc[-1]
-    flat = np.full_like(ohlc, ohlc[-1, 3])
+    flat = np.zeros_like(ohlc)
+    flat[:, : len(OHLC)] = ohlc[-1, 3]
     jumped, fallen = ohlc.copy(), ohlc.copy()
     jumped[-1, [1, 3]] *= 10
     fallen[-1, [2, 3]] /= 10

@@ -18,6 +18,7 @@ from crypto.features import (
     Windows,
     create_windows,
     extract_features_from_dataset,
+    n_to_train,
     scale_data,
     split_data,
 )
@@ -31,7 +32,8 @@ Batch = tuple[Tensor, Tensor]
 class Parts(NamedTuple):
     """Windows in order of time: to train, to validate and calibrate, to test.
 
-    ``minima`` and ``maxima`` (9,) are those of the features in the training part (validation included), raw units.
+    ``minima`` and ``maxima`` (9,), with volumes (11,), are those of the features in the training part (validation
+    included), raw units.
     """
 
     train: Windows
@@ -53,21 +55,25 @@ def split_windows(
     step: float | None = HOUR_S,
     train_share: float = 0.9,
     val_share: float = 0.2,
+    with_volume: bool = False,
 ) -> Parts:
     """Return the parts of cleaned candles: the newest 10 % to test, the newest 20 % of the rest to validate.
 
     Test windows reach back into the training candles, as a forecast does: every candle of the test part is a target
-    once. Without holes 8,760 hourly candles make 6,212, 1,552 and 876 windows.
+    once. Without holes 8,760 hourly candles make 6,212, 1,552 and 876 windows. These are the windows that
+    `crypto.features.create_sequences` makes, raw: the inputs of the graph scale them.
     """
     train, test = split_data(candles, train_share)
-    fitted = create_windows(train, sequence_length, step)
-    n_train = len(fitted.next_close) - int(len(fitted.next_close) * val_share + 1e-9)
-    features = extract_features_from_dataset(train)
+    fitted = create_windows(train, sequence_length, step, with_volume=with_volume)
+    n_train = n_to_train(len(fitted.next_close), val_share)
+    features = extract_features_from_dataset(train, with_volume=with_volume)
     _train, _test, scaler = scale_data(features, features)
     return Parts(
         windows_of(fitted, slice(n_train)),
         windows_of(fitted, slice(n_train, None)),
-        create_windows(pd.concat([train.iloc[-sequence_length:], test]), sequence_length, step),
+        create_windows(
+            pd.concat([train.iloc[-sequence_length:], test]), sequence_length, step, with_volume=with_volume
+        ),
         scaler.minima,
         scaler.maxima,
     )

@@ -48,6 +48,7 @@ def fit(parts: Parts, parameters: ModelParameters, folder: Path, level: float = 
     none: its interval stays.
     """
     inputs = fit_inputs(parts, parameters)
+    _require_features(inputs, parameters)
     train, validation = CryptoDataset(parts.train, inputs), CryptoDataset(parts.validation, inputs)
     trained = training_loop(LSTMDataLoader(train, validation, parameters), parameters, folder)
     network = trained.predictor.network
@@ -74,6 +75,16 @@ def fit(parts: Parts, parameters: ModelParameters, folder: Path, level: float = 
         found["coverage"],
     )
     return Fitted(model, found, report)
+
+
+def _require_features(inputs: Inputs, parameters: ModelParameters) -> None:
+    found, told = inputs.number_of_features, parameters.number_of_features
+    if found != told:
+        words = "with" if inputs.with_volume else "without"
+        raise ValueError(
+            f"The network of target {parameters.target!r} is told of {told} features, and a row {words} volumes has "
+            f"{found}. The figure number_of_features in parameters.yaml counts those without volumes."
+        )
 
 
 def forecast(model: AugmentedModel, windows: Windows, constant_quantile: float) -> Forecasts:

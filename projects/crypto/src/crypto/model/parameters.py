@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crypto.features import VOLUME_FEATURES
+
 LEVEL = "level"
 RETURN = "return"
 TRACKERS = ("none", "mlflow", "wandb")
@@ -24,6 +26,7 @@ class ModelParameters:
     forecast, in expected moves; ``move_span`` the span in rows of the average that says how large one is.
     ``threads``: of torch while training; a small network gains nothing from two, and two that share a core with
     others wait for each other most of the time. ``log_n_steps``: the tracker is told each so many steps.
+    ``number_of_features`` are those of a row; the block of parameters.yaml tells how many there are without volumes.
     """
 
     target: str
@@ -56,13 +59,17 @@ class ModelParameters:
             raise ValueError(f"tracker is {self.tracker!r}, expected one of: {', '.join(TRACKERS)}.")
 
 
-def read_parameters(target: str, block: Mapping[str, Any], **changes: Any) -> ModelParameters:
-    """Return the parameters of a block, with ``changes`` over them.
+def read_parameters(
+    target: str, block: Mapping[str, Any], *, with_volume: bool = False, **changes: Any
+) -> ModelParameters:
+    """Return the parameters of a block, with ``changes`` over them; with volumes a row has two features more.
 
     Raises ValueError for a name that is none, with the name that was probably meant.
 
     >>> read_parameters("return", {"hidden_size": 16}, max_epochs=2).max_epochs
     2
+    >>> read_parameters("level", {"number_of_features": 9}, with_volume=True).number_of_features
+    11
     """
     told = {**block, **changes}
     names = [field.name for field in dataclasses.fields(ModelParameters) if field.name != "target"]
@@ -71,4 +78,7 @@ def read_parameters(target: str, block: Mapping[str, Any], **changes: Any) -> Mo
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}."
             raise ValueError(f"The block {target!r} of parameters.yaml has no setting {name!r}.{hint}")
-    return ModelParameters(target=target, **told)
+    read = ModelParameters(target=target, **told)
+    if not with_volume:
+        return read
+    return dataclasses.replace(read, number_of_features=read.number_of_features + len(VOLUME_FEATURES))

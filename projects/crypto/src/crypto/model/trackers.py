@@ -10,9 +10,11 @@ from lightning.pytorch.loggers import Logger
 
 from crypto.model.parameters import ModelParameters
 
+HERE = Path()  # the project's folder, in which runs take place
 
-def tracker(parameters: ModelParameters, folder: Path) -> Logger | None:
-    """Return the tracker that the parameters name, or None.
+
+def tracker(parameters: ModelParameters, folder: Path = HERE) -> Logger | None:
+    """Return the tracker that the parameters name, or None; what it keeps is the user's, and no run removes it.
 
     MLflow writes to MLFLOW_TRACKING_URI when that is set (`mlflow run` sets it), else to ``folder/mlflow.db``. W&B
     works offline unless WANDB_MODE says otherwise: runs are left in ``folder/wandb`` for `wandb sync`.

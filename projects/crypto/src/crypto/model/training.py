@@ -22,6 +22,8 @@ from crypto.model.trackers import tracker
 
 logger = logging.getLogger(__name__)
 TOLD_EACH_S = 3.0
+BEST = "best"
+CHECKPOINT = f"{BEST}.ckpt"  # of the best epoch, in the folder that a run is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +66,15 @@ class Progress(Callback):
 def training_loop(data: LSTMDataLoader, parameters: ModelParameters, folder: Path) -> Trained:
     """Train until the validation loss has not fallen for ``patience`` epochs; return the best epoch's network.
 
-    The best checkpoint alone is kept, in ``folder``. The same seed, data and machine give the same weights.
+    The best checkpoint alone is kept, in ``folder``; a tracker writes to the current folder, that of the project. The
+    same seed, data and machine give the same weights.
     """
     started = time.perf_counter()
     with _quiet(), threads(parameters.threads):
         lightning.seed_everything(parameters.seed, workers=True, verbose=False)
         predictor = PricePredictor(parameters)
         best = ModelCheckpoint(
-            dirpath=folder, filename="best", monitor="val_loss", mode="min", save_top_k=1, enable_version_counter=False
+            dirpath=folder, filename=BEST, monitor="val_loss", mode="min", save_top_k=1, enable_version_counter=False
         )
         trainer = _trainer(parameters, folder, best)
         trainer.fit(predictor, datamodule=data)
@@ -98,7 +101,7 @@ def _trainer(parameters: ModelParameters, folder: Path, best: ModelCheckpoint) -
         devices=1,
         max_epochs=parameters.max_epochs,
         callbacks=[best, EarlyStopping("val_loss", patience=parameters.patience, mode="min"), Progress()],
-        logger=tracker(parameters, folder) or False,
+        logger=tracker(parameters) or False,
         log_every_n_steps=parameters.log_n_steps,
         gradient_clip_val=parameters.gradient_clip or None,
         num_sanity_val_steps=0,

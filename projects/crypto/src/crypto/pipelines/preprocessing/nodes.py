@@ -10,9 +10,20 @@ from typing import Any
 import pandas as pd
 
 from crypto.candles import clean, cuts, iso, require_usable
+from crypto.errors import InvalidParameter
 from crypto.exchange.client import INTERVALS
 
 logger = logging.getLogger(__name__)
+
+
+def require_fillable(preprocessing: Mapping[str, Any]) -> None:
+    """Raise InvalidParameter unless ``most_filled`` is 0 to half of a window: boucle fills no more when it serves."""
+    found, length = preprocessing["most_filled"], preprocessing["sequence_length"]
+    if not (isinstance(found, int) and 0 <= found <= length // 2):
+        raise InvalidParameter(
+            f"preprocessing.most_filled is {found!r}; with windows of {length} candles it is a whole number from 0 "
+            f"(no hole is filled) to {length // 2}."
+        )
 
 
 def prepare_series(
@@ -22,8 +33,9 @@ def prepare_series(
 
     ``source``: what `fetch_candles` tells with them. The market is ``source`` with ``candles_from`` and
     ``candles_to`` (ISO 8601, beginnings of the first and last candle), ``n_candles``, ``n_cuts`` and ``mended``
-    (sentences). Raises TooFewCandles and StaleCandles.
+    (sentences). Raises InvalidParameter, TooFewCandles and StaleCandles.
     """
+    require_fillable(preprocessing)
     step, now = source["step"], datetime.fromisoformat(source["now"])
     series, mended = clean(candles, now, step, most_filled=preprocessing["most_filled"])
     for sentence in mended.sentences():

@@ -13,7 +13,7 @@ from crypto.model.data import Parts, split_windows
 from crypto.model.fitting import fit
 from crypto.model.parameters import ModelParameters, read_parameters
 
-FOLDER = Path("data/training")  # best checkpoint, and what the tracker leaves
+FOLDER = Path("data/training")  # the best checkpoint
 
 
 def train_forecaster(
@@ -34,7 +34,13 @@ def train_forecaster(
 def model_parameters(parameters: Mapping[str, Any]) -> ModelParameters:
     """Return the settings of the target that the parameters name."""
     target = parameters["target"]
-    return read_parameters(target, parameters.get(target, {}), tracker=parameters["tracker"], seed=parameters["seed"])
+    return read_parameters(
+        target,
+        parameters.get(target, {}),
+        with_volume=parameters["preprocessing"]["with_volume"],
+        tracker=parameters["tracker"],
+        seed=parameters["seed"],
+    )
 
 
 def parts_of(series: pd.DataFrame, market: Mapping[str, Any], parameters: Mapping[str, Any]) -> Parts:
@@ -46,4 +52,5 @@ def parts_of(series: pd.DataFrame, market: Mapping[str, Any], parameters: Mappin
         step=market["step"],
         train_share=told["train_share"],
         val_share=told["val_share"],
+        with_volume=told["with_volume"],
     )
