@@ -22,7 +22,7 @@ from crypto.errors import (
     RefusedRequest,
     UnknownSymbol,
 )
-from crypto.exchange.client import BinanceClient, Patience, read_stored
+from crypto.exchange.client import BinanceClient, Patience, read_stored, stored
 from crypto.exchange.replay import Clock, Fault, ReplayExchange
 from series import hour, hourly, real
 
@@ -136,14 +136,15 @@ class TestStoring:
 
     @pytest.mark.parametrize("name", ["candles.parquet", "deeper/candles.csv"])
     def test_stored_candles_are_read_back_as_they_were(self, client: BinanceClient, tmp_path: Path, name: str) -> None:
-        candles = client.last_five_days("BTC", "USDT", store=tmp_path / name)
+        candles = client.last_five_days("BTC", "USDT")
+        stored(candles, tmp_path / name)
 
         pd.testing.assert_frame_equal(read_stored(tmp_path / name), candles)
         assert len(list((tmp_path / name).parent.iterdir())) == 1
 
     def test_an_unknown_kind_of_file_is_refused(self, client: BinanceClient, tmp_path: Path) -> None:
         with pytest.raises(InvalidPeriod, match=r"'candles\.xlsx' is neither"):
-            client.last_five_days("BTC", "USDT", store=tmp_path / "candles.xlsx")
+            stored(client.last_five_days("BTC", "USDT"), tmp_path / "candles.xlsx")
 
 
 class TestWrongQuestions:

@@ -139,16 +139,14 @@ class BinanceClient:
         comparison: str,
         interval: str = "1h",
         *,
-        store: Path | str | None = None,
         now: datetime | None = None,
     ) -> pd.DataFrame:
         """Return the candles that began in the last five days: 120 closed hourly ones, and the open one if any.
 
-        ``store``: a .parquet or .csv file that the candles are also written to; none without it. ``now``: the aware
-        time to count back from; without it, what the clock of the exchange says.
+        ``now``: the aware time to count back from; without it, what the clock of the exchange says.
         """
         start, end = self._latest(interval, timedelta(days=5), now)
-        return self.period(symbol, comparison, start, end, interval, store=store)
+        return self.period(symbol, comparison, start, end, interval)
 
     def one_year(
         self,
@@ -156,16 +154,14 @@ class BinanceClient:
         comparison: str,
         interval: str = "1h",
         *,
-        store: Path | str | None = None,
         now: datetime | None = None,
     ) -> pd.DataFrame:
         """Return the candles that began in the last 365 days: 8,760 closed hourly ones, and the open one if any.
 
-        ``store``: a .parquet or .csv file that the candles are also written to; none without it. ``now``: the aware
-        time to count back from; without it, what the clock of the exchange says.
+        ``now``: the aware time to count back from; without it, what the clock of the exchange says.
         """
         start, end = self._latest(interval, timedelta(days=365), now)
-        return self.period(symbol, comparison, start, end, interval, store=store)
+        return self.period(symbol, comparison, start, end, interval)
 
     def period(
         self,
@@ -174,13 +170,8 @@ class BinanceClient:
         start: datetime,
         end: datetime,
         interval: str = "1h",
-        *,
-        store: Path | str | None = None,
     ) -> pd.DataFrame:
-        """Return the candles that begin from ``start`` on and before ``end``, both aware times.
-
-        ``store``: a .parquet or .csv file that the candles are also written to; none without it.
-        """
+        """Return the candles that begin from ``start`` on and before ``end``, both aware times."""
         name = f"{symbol}{comparison}".upper()
         _require_period(start, end, interval)
         rows = self._pages(name, interval, _milliseconds(start), _milliseconds(end))
@@ -188,8 +179,6 @@ class BinanceClient:
             candles = as_candles(pd.DataFrame(rows, columns=list(COLUMNS)))
         except MalformedCandles as error:
             raise MalformedAnswer(f"{self.url} told candles of {name} that cannot be read. {error}") from error
-        if store is not None:
-            stored(candles, Path(store))
         return candles
 
     def _latest(self, interval: str, span: timedelta, now: datetime | None) -> tuple[datetime, datetime]:

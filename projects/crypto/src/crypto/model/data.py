@@ -53,19 +53,20 @@ def split_windows(
     *,
     sequence_length: int = SEQUENCE_LENGTH,
     step: float | None = HOUR_S,
-    train_share: float = 0.9,
-    val_share: float = 0.2,
+    shares: tuple[float, float] = (0.9, 0.2),
     with_volume: bool = False,
 ) -> Parts:
     """Return the parts of cleaned candles: the newest 10 % to test, the newest 20 % of the rest to validate.
+
+    ``shares``: of the candles to train on, validation included, and of those to validate.
 
     Test windows reach back into the training candles, as a forecast does: every candle of the test part is a target
     once. Without holes 8,760 hourly candles make 6,212, 1,552 and 876 windows. These are the windows that
     `crypto.features.create_sequences` makes, raw: the inputs of the graph scale them.
     """
-    train, test = split_data(candles, train_share)
+    train, test = split_data(candles, shares[0])
     fitted = create_windows(train, sequence_length, step, with_volume=with_volume)
-    n_train = n_to_train(len(fitted.next_close), val_share)
+    n_train = n_to_train(len(fitted.next_close), shares[1])
     features = extract_features_from_dataset(train, with_volume=with_volume)
     _train, _test, scaler = scale_data(features, features)
     return Parts(

@@ -50,7 +50,6 @@ def parts_of(series: pd.DataFrame, market: Mapping[str, Any], parameters: Mappin
         series,
         sequence_length=told["sequence_length"],
         step=market["step"],
-        train_share=told["train_share"],
-        val_share=told["val_share"],
+        shares=(told["train_share"], told["val_share"]),
         with_volume=told["with_volume"],
     )
