@@ -9,7 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 CRYPTO := $(CURDIR)/.cache/crypto/bin/python
 IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
 
-.PHONY: crypto demo penguins test check format journeys bench lock clean
+.PHONY: crypto demo penguins test test-platform test-crypto check format journeys bench lock clean
 
 demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
 	$(BIN)/python examples/forecast.py
@@ -17,8 +17,13 @@ demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platf
 penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; leaves the platform up
 	$(BIN)/python examples/penguins.py
 
-test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, then those of the project
+test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, and those of the project
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-crypto
+
+test-platform:
 	$(BIN)/pytest --durations=15
+
+test-crypto:
 	$(IN_CRYPTO) -m pytest --durations=10
 
 check: .venv/.ready .cache/crypto/.ready ## format, lint, types, direction of imports, sizes

@@ -66,7 +66,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 
 
 @pytest.fixture(scope="module")
-def project(platform: Platform, exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(platform: Platform, exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project of one's own, told where the exchange is; small, so that a run takes seconds."""
     folder = tmp_path_factory.mktemp("projects") / "mine"
     made = platform.cli("new", "crypto", str(folder))
@@ -81,7 +81,8 @@ def project(platform: Platform, exchange: Exchange, tmp_path_factory: pytest.Tem
         "return": {"max_epochs": 3, "hidden_size": 16},
     }
     (folder / "conf" / "local" / "parameters.yaml").write_text(json.dumps(figures))
-    return folder
+    yield folder
+    platform.cli("schedule", "remove", NAME)  # the platform is shared with the other journeys
 
 
 def run(platform: Platform, *arguments: str) -> str:

@@ -36,6 +36,6 @@ def test_the_demo_forecasts_the_same_three_ways_and_says_where_its_candles_come_
     )
     assert [way for way, *_answer in forecasts] == ["SDK", "CLI", "curl"]
     assert len({tuple(answer) for _way, *answer in forecasts}) == 1
-    assert "come from https://api.binance.com" in done.stdout or "EUR/USD of 2017" in done.stdout
+    assert "come from https://api.binance.com" in done.stdout or "EUR/USD are replayed" in done.stdout
     assert re.search(r"ratio (0\.\d+|1\.00[0-4]\d*|1\.0050?)\b", done.stdout)
     assert "no advice" in done.stdout
