@@ -79,7 +79,7 @@ def hourly(name: str) -> str:
     """Return how this forecast is renewed each hour; that of a year long past cannot be."""
     if name == STAND_IN:
         return "needs Binance: these candles are of 2017 and get no newer"
-    return f".venv/bin/boucle schedule add {name} --project {PROJECT} --cron '2 * * * *'"
+    return f"boucle schedule add {name} --project {PROJECT} --cron '2 * * * *'"
 
 
 def main() -> None:
@@ -109,14 +109,14 @@ def main() -> None:
     window = httpx.get(f"{told['url']}/models/{name}/window.csv", trust_env=False).text
     ask(name, deployment, window)
 
-    say("The platform stays up until: boucle down")
+    say("The platform stays up")
     out.print(f"  Models       {told['url']}/")
     out.print(f"  This model   {told['url']}/models/{name}")
     out.print(f"  Predictions  {told['gateway_url']}/models/{name}/invocations")
     out.print(f"  API          {told['url']}/api/docs")
-    out.print(f"  Use it       export BOUCLE_HOME={os.environ['BOUCLE_HOME']}")
+    out.print(f"  Use it       export BOUCLE_HOME={os.environ['BOUCLE_HOME']} PATH={Path(sys.executable).parent}:$PATH")
     out.print(f"  Each hour    {hourly(name)}")
-    out.print("  Stop it      .venv/bin/boucle down")
+    out.print("  Stop it      boucle down (in a shell with these two)")
     out.print("  Forecasts of prices are no advice to buy or sell anything.")
     out.print(f"\n[dim]{time.perf_counter() - began:.1f} s in all[/]")
 

@@ -14,7 +14,7 @@ from boucle.settings import load
 
 app = typer.Typer(
     name="boucle",
-    help="Take a model from a notebook to a production service that watches itself and renews itself.",
+    help="Take a model from a notebook to a service that answers, and renew it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -23,8 +23,12 @@ class ProjectError(Exception):
     """Root of the errors that this project tells its user."""
 
 
-class InvalidParameter(ProjectError):
+class InvalidParameter(ProjectError, ValueError):
     """A figure of parameters.yaml that cannot be kept."""
+
+
+class MissingStep(ProjectError):
+    """A pipeline was run alone, and what it reads is not there."""
 
 
 class CandlesError(ProjectError):

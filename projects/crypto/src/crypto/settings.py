@@ -2,9 +2,9 @@
 
 import warnings
 
-from crypto.hooks import ClearFailures
+from crypto.hooks import BeforeAndAfter
 
-HOOKS = (ClearFailures(),)
+HOOKS = (BeforeAndAfter(),)
 
 # A figure in conf/local replaces that figure, not its whole block.
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local", "merge_strategy": {"parameters": "soft"}}

@@ -30,6 +30,7 @@ from crypto.errors import (
     UnknownSymbol,
 )
 
+LATER = "Try later, or name another server with fetching.url; what is deployed goes on serving."
 BINANCE = "https://api.binance.com"
 PAGE = 1000  # the most candles that Binance tells in one answer
 TELL_AFTER_S = 2.0
@@ -249,7 +250,7 @@ class BinanceClient:
         if isinstance(error, (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema)):
             return RefusedRequest(f"{self.url!r} is no address of an exchange; expected {BINANCE} or alike."), None
         if isinstance(error, exceptions.RequestException) and not isinstance(error, exceptions.JSONDecodeError):
-            return ExchangeDown(f"{asked}, and the connection failed ({type(error).__name__})."), back_off
+            return ExchangeDown(f"{asked}, and the connection failed ({type(error).__name__}). {LATER}"), back_off
         return MalformedAnswer(f"{asked}, and the answer cannot be read: {str(error)[:200]}"), None
 
     def _refused(self, error: Any, asked: str, back_off: float) -> tuple[ExchangeError, float | None]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crypto.errors import InvalidParameter
 from crypto.features import VOLUME_FEATURES
 
 LEVEL = "level"
@@ -54,9 +55,9 @@ class ModelParameters:
 
     def __post_init__(self) -> None:
         if self.target not in (LEVEL, RETURN):
-            raise ValueError(f"target is {self.target!r}, expected {LEVEL!r} or {RETURN!r}.")
+            raise InvalidParameter(f"target is {self.target!r}, expected {LEVEL!r} or {RETURN!r}.")
         if self.tracker not in TRACKERS:
-            raise ValueError(f"tracker is {self.tracker!r}, expected one of: {', '.join(TRACKERS)}.")
+            raise InvalidParameter(f"tracker is {self.tracker!r}, expected one of: {', '.join(TRACKERS)}.")
 
 
 def read_parameters(
@@ -64,7 +65,7 @@ def read_parameters(
 ) -> ModelParameters:
     """Return the parameters of a block, with ``changes`` over them; with volumes a row has two features more.
 
-    Raises ValueError for a name that is none, with the name that was probably meant.
+    Raises InvalidParameter for a name that is none, with the name that was probably meant.
 
     >>> read_parameters("return", {"hidden_size": 16}, max_epochs=2).max_epochs
     2
@@ -77,7 +78,7 @@ def read_parameters(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}."
-            raise ValueError(f"The block {target!r} of parameters.yaml has no setting {name!r}.{hint}")
+            raise InvalidParameter(f"The block {target!r} of parameters.yaml has no setting {name!r}.{hint}")
     read = ModelParameters(target=target, **told)
     if not with_volume:
         return read
