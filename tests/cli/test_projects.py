@@ -68,7 +68,7 @@ def test_a_run_says_what_it_does_and_lives_though_nothing_is_heard(tmp_path: Pat
         (("new", "cripto"), "There is no project 'cripto'. There is: crypto"),
         (("run", "cripto"), "There is no project 'cripto'. There is: crypto"),
         (("run", "./nowhere"), "There is no project"),
-        (("run", ".", "--param", "x"), "--param x is not understood. Expected KEY=VALUE."),
+        (("run", ".", "--param", "x"), "--param x is not understood. Expected NAME=VALUE."),
         (("run", str(STANDIN), "--param", "x=1,2"), "without a comma"),
         (("schedule", "add", "s", "--project", str(STANDIN), "--cron", "* * * * *"), "boucle up"),
         (("schedule", "list"), "boucle up"),

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from boucle.core.cutting import newest, sliding
 from boucle.core.document import canonical, from_json
 from boucle.core.errors import InvalidRequest, InvalidRows, RowProblem
 from boucle.core.schema import Schema
 from boucle.core.table import Column, Table
-from boucle.core.window import MAX_ROWS, Window, newest, require_window, sliding
+from boucle.core.window import MAX_ROWS, Window, require_window
 from tables import floats, texts
 
 THREE = Window(3, "t")

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from boucle.core.check import Check
+from boucle.core.cutting import sliding
 from boucle.core.gate import read_gate
 from boucle.core.schema import Schema, infer
 from boucle.core.signature import Input, Signature
 from boucle.core.table import Column, Table
 from boucle.core.version import Manifest
-from boucle.core.window import Window, sliding
+from boucle.core.window import Window
 from boucle.registry.model import BuildFound
 from web.made_up import NOW_US, PASSED, World
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from boucle.core.cutting import sliding
 from boucle.core.table import Column, Table, concat
-from boucle.core.window import Window, sliding
+from boucle.core.window import Window
 from boucle.web.pages.charts import Forecast
 from boucle.web.pages.track import later_candles, score_of, track_of, windows_before
 

@@ -94,8 +94,8 @@ def deploy(
         target=target,
         task=task,  # type: ignore[arg-type]  # deploy refuses any other word and lists those there are
         description=description,
-        metrics=_pairs("--metric", metric),
-        tags=_pairs("--tag", tag),
+        metrics=pairs("--metric", metric),
+        tags=pairs("--tag", tag),
         requirements=requirement or None,
         code=code,
         window=_object("--window", window),
@@ -184,7 +184,7 @@ def history(name: str = NAME, as_json: bool = AS_JSON) -> None:
     _print_table(rows)
 
 
-def _pairs(option: str, texts: list[str]) -> dict[str, Any]:
+def pairs(option: str, texts: list[str]) -> dict[str, Any]:
     """Return NAME=VALUE words as a dict. Raises InvalidRequest naming the word that is none."""
     for text in texts:
         if "=" not in text.lstrip("="):

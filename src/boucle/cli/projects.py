@@ -10,16 +10,17 @@ from typing import Any, Optional
 
 import typer
 
+from boucle.cli.models import pairs
 from boucle.cli.progress import Progress
 from boucle.cli.starters import copy_starter, find_folder
 from boucle.core.document import to_json
-from boucle.core.errors import InvalidRequest, Unavailable
+from boucle.core.errors import Unavailable
 from boucle.core.i18n import _
 from boucle.settings import Settings, load
 
 AS_JSON = typer.Option(False, "--json", help="Answer in JSON.")  # noqa: FBT003  # typer: the default comes first
 PIPELINE = typer.Option(None, help="The pipeline to run; the project's default when not given.")
-PARAM = typer.Option([], metavar="KEY=VALUE", help="A parameter that differs; can be repeated.")
+PARAM = typer.Option([], metavar="NAME=VALUE", help="A parameter that differs; can be repeated.")
 ENV = typer.Option(None, help="Folder of conf/ that is laid over conf/base (default: local).")
 
 
@@ -58,7 +59,7 @@ def run(
     settings = load()
     with Progress(to_stderr=as_json) as progress:
         folder = project_folder(name, settings, progress)
-        request = RunRequest(str(folder), pipeline, parameters(param), env)
+        request = RunRequest(str(folder), pipeline, pairs("--param", param), env)
         try:
             ran = wired.run_here(request, settings, progress.tell)
         except RunFailed as failed:
@@ -76,16 +77,6 @@ def run(
 def project_folder(name: str, settings: Settings, progress: Progress) -> Path:
     """Return the folder of the project that a person named: a folder, or a name of ours, copied to the home first."""
     return find_folder(name, Path(settings.home) / "projects", progress.tell)
-
-
-def parameters(texts: list[str]) -> dict[str, Any]:
-    """Return KEY=VALUE words as a dict. Raises InvalidRequest naming the word that is none."""
-    for text in texts:
-        if "=" not in text.lstrip("="):
-            raise InvalidRequest(
-                "unusual-option", _("--param {text} is not understood. Expected KEY=VALUE.").format(text=text)
-            )
-    return {name: value for name, _equals, value in (text.partition("=") for text in texts)}
 
 
 def server_part() -> Any:

@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boucle.cli.models import pairs
 from boucle.cli.progress import Progress
-from boucle.cli.projects import AS_JSON, ENV, PARAM, PIPELINE, parameters, project_folder
+from boucle.cli.projects import AS_JSON, ENV, PARAM, PIPELINE, project_folder
 from boucle.client.discovery import find_address
 from boucle.client.wire import Wire, is_loopback
 from boucle.core.errors import BoucleError, Unavailable
@@ -49,7 +50,13 @@ def add(
     as_json: bool = AS_JSON,
 ) -> None:
     """Run a project again and again. Runs missed while the platform was down are caught up by one."""
-    told: dict[str, Any] = {"cron": cron, "zone": zone, "pipeline": pipeline, "params": parameters(param), "env": env}
+    told: dict[str, Any] = {
+        "cron": cron,
+        "zone": zone,
+        "pipeline": pipeline,
+        "params": pairs("--param", param),
+        "env": env,
+    }
     told |= {"attempts": attempts, "backoff_s": backoff_s, "timeout_s": timeout_s}
     wire = _platform()
     document = {"project": _folder(project, wire), **told}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from boucle.core.check import Check
+from boucle.core.cutting import sliding
 from boucle.core.errors import BoucleError, InvalidRows, shown
 from boucle.core.i18n import _
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest
-from boucle.core.window import Window, require_window, sliding
+from boucle.core.window import Window, require_window
 from boucle.loop.ports import Artifacts
 from boucle.loop.progress import StepFailed
 from boucle.loop.smoke import example_rows

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from boucle.core.cutting import newest, outset
 from boucle.core.errors import InvalidRows
 from boucle.core.schema import Schema
 from boucle.core.table import Column, Table, missing_mask
-from boucle.core.window import Window, newest, outset
+from boucle.core.window import Window
 from boucle.serving.fields import Field
 from boucle.serving.findings import Findings
 from boucle.serving.limits import INT64_MAX, INT64_MIN, Limits

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boucle.client.capture.series import newest_rows, series_sample
+from boucle.core.cutting import sliding
 from boucle.core.errors import InvalidRequest, InvalidRows
 from boucle.core.table import Column, Table
-from boucle.core.window import Window, sliding
+from boucle.core.window import Window
 
 HOURS = Window(3, "at", step=1)
 PAIRS = Window(3, "at", "pair", step=1)

@@ -12,10 +12,11 @@ from sklearn.dummy import DummyRegressor
 
 from boucle.client.capture.offer import Offer, capture
 from boucle.client.capture.request import Request
+from boucle.core.cutting import sliding
 from boucle.core.errors import InvalidDocument, InvalidRequest, NotFound, Refused
 from boucle.core.gate import Bound, Gate
 from boucle.core.table import Table
-from boucle.core.window import Window, sliding
+from boucle.core.window import Window
 
 N, ROWS = 40, 24
 WINDOW = {"rows": ROWS, "order_by": "timestamp", "step": 3600.0}

@@ -13,7 +13,8 @@ import pytest
 import torch
 import yaml
 from boucle.client.capture.rows import read_rows
-from boucle.core.window import Window, require_window, sliding
+from boucle.core.cutting import sliding
+from boucle.core.window import Window, require_window
 
 from crypto.features import OHLC, VOLUME_FEATURES
 from crypto.model.fitting import fit

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from boucle.core.cutting import newest
 from boucle.core.errors import BoucleError
 from boucle.core.i18n import _
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest, Version
-from boucle.core.window import newest
 from boucle.web.pages.track import Track, track_of
 from boucle.web.plane import ControlPlane
 from boucle.web.ports import Artifacts

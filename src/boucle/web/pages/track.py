@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from boucle.core.cutting import Windows, newest, sliding
 from boucle.core.errors import InvalidRows
 from boucle.core.i18n import _
 from boucle.core.table import Column, Table, cells, concat, missing_mask
-from boucle.core.window import Window, Windows, newest, sliding
+from boucle.core.window import Window
 from boucle.web.pages.charts import Candle, Forecast
 
 PRICES = ("open", "high", "low", "close")
