@@ -14,6 +14,7 @@ from boucle.core.table import Column
 from boucle_worker.frames import Columns
 
 _KINDS = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "text", "O": "text", "T": "text"}
+LABEL_INDEX = "label_index"  # graphs that the platform converted answer with the place of a label
 _INTERVAL_NAMES = ("intervals", "interval")
 _DTYPES: dict[str, Any] = {"int": np.int64, "float": np.float64, "bool": np.bool_, "text": object}
 
@@ -32,7 +33,8 @@ class OnnxAnswers:
         self._is_binary = (
             signature.task == "classification" and signature.classes is not None and len(signature.classes) == 2
         )
-        self._labels = None if signature.classes is None else _labels(signature.classes)
+        is_index = any(output.name == LABEL_INDEX for output in signature.output_tensors or ())
+        self._labels = None if signature.classes is None else _labels(signature.classes, is_index=is_index)
         self._interval_at = interval_output(signature)
 
     def read(self, outputs: Sequence[Any]) -> Columns:
@@ -108,9 +110,12 @@ def _intervals(bounds: Any, n_rows: int) -> Column:
     return Column("matrix", values if is_one.all() else np.where(is_one[:, None], values, np.nan))
 
 
-def _labels(classes: Sequence[Any]) -> Column | None:
-    """Return class labels as a column; None for integers, with which graphs answer as they are."""
-    if all(type(label) is int for label in classes):
+def _labels(classes: Sequence[Any], *, is_index: bool) -> Column | None:
+    """Return class labels as a column; None for integers, with which graphs answer as they are.
+
+    With ``is_index`` the graph answers with the place of a label, whatever the label is.
+    """
+    if not is_index and all(type(label) is int for label in classes):
         return None
     is_text = any(isinstance(label, str) for label in classes)
     labels = np.array(classes, dtype=object if is_text else None)

@@ -15,6 +15,8 @@ import numpy as np
 import onnxruntime as ort
 
 from boucle.adapters.onnx_answers import OnnxAnswers
+from boucle.adapters.onnx_codes import CODES, DATES, code_fill, coded, date_fill
+from boucle.core.coding import METADATA_KEY, Coding, read_coding
 from boucle.core.errors import InvalidRows, ModelFailed, RowProblem, Unavailable
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
@@ -36,6 +38,7 @@ class OnnxGraph:
         self._signature = signature
         self._session: Any = None
         self._fills: list[tuple[str, Fill]] = []
+        self._coding: Coding | None = None
         self._running: Any = ort.RunOptions()
         self._answers = OnnxAnswers(signature)
 
@@ -51,7 +54,8 @@ class OnnxGraph:
         except Exception as error:
             raise ModelFailed(_("The ONNX file cannot be run: {cause}").format(cause=last_line(error))) from error
         self._model = None
-        self._fills = [(tensor.name, _fill(tensor)) for tensor in self._signature.input_tensors]
+        self._coding = _coding(self._session)
+        self._fills = [(tensor.name, _fill(tensor, self._coding)) for tensor in self._signature.input_tensors]
 
     def predict(self, columns: Columns) -> Columns:
         """Return ``prediction``, shape ``(n,)``, ``probabilities``, ``(n, n_classes)``, and ``intervals``, ``(n, 2)``.
@@ -69,7 +73,7 @@ class OnnxGraph:
         kinds = {item.name: item.kind for item in self._signature.inputs}
         fills = []
         for tensor in self._signature.input_tensors or ():
-            fill = _cell_fill(tensor, names, kinds)
+            fill = _cell_fill(tensor, names, kinds, self._coding)
             if fill is None:
                 return None
             fills.append((tensor.name, fill))
@@ -121,8 +125,23 @@ def _refuse_external_data(model: bytes) -> None:
         raise ModelFailed(_("The ONNX file keeps data in other files. Save it as one, without external data."))
 
 
-def _fill(tensor: Tensor) -> Fill:
+def _coding(session: Any) -> Coding | None:
+    """Return the coding that a file converted by the platform carries, None for any other file."""
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        return None
+    try:
+        return read_coding(text)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFailed(_("The vocabularies in the ONNX file cannot be read: {cause}").format(cause=error)) from error
+
+
+def _fill(tensor: Tensor, coding: Coding | None) -> Fill:
     """Return what makes the array of an input tensor from its columns."""
+    if coding is not None and tensor.name == CODES:
+        return code_fill(tensor, coding)
+    if coding is not None and tensor.name == DATES:
+        return date_fill(tensor)
     if tensor.dtype == "str":
         return _text_fill(tensor)
     dtype, names, shape = np.dtype(tensor.dtype), tensor.columns, _shape(tensor)
@@ -210,11 +229,14 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return (-1, rows) if len(tensor.shape) == 2 else (-1, rows, len(tensor.columns))
 
 
-def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str]) -> CellFill | None:
+def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str], coding: Coding | None) -> CellFill | None:
     """Return what makes the array of an input tensor from cells by column; None when only columns will do."""
     if is_windowed(tensor):
         return None
     places, shape = [names.index(name) for name in tensor.columns], _shape(tensor)
+    if coding is not None and tensor.name == CODES:
+        code = coded(tensor, coding)
+        return lambda cells: code([cells[i] for i in places])
     if tensor.dtype == "str":
         return lambda cells: _texts([cells[i] for i in places], shape)
     dtype = np.dtype(tensor.dtype)

@@ -1,0 +1,199 @@
+"""describe: from a fitted model to nodes, arrays, vocabularies and marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
+
+from boucle_worker.describe import composition, linear, preprocessing
+from boucle_worker.describe.errors import Cannot
+from boucle_worker.describe.frame import Codes, Frame, Grow, Part
+from boucle_worker.describe.graph import Graph, Value
+from boucle_worker.describe.writer import Answer, Rules, Writer
+from boucle_worker.frames import Column, Columns
+
+NUMBERS, CODES, DATES = "numbers", "codes", "dates"
+UNKNOWN = "\x00 a value that no vocabulary holds"
+_MOST_ROUNDS = 500
+FAMILIES = (composition, preprocessing, linear)
+
+
+@dataclass(frozen=True)
+class Description:
+    """A graph to be assembled.
+
+    ``inputs`` maps each input to the raw columns it takes, in order; ``outputs`` each output to the ``value`` it is,
+    with its ``dtype`` and ``shape``:
+    ``label_index`` int64 ``(n,)``, ``probabilities`` ``(n, k)``, ``scores`` (decision values), ``value`` ``(n,)`` or
+    ``(n, outputs)``. ``vocabularies`` and ``refused`` (codes on which the model raises) are by raw column.
+    """
+
+    nodes: List[Dict[str, Any]]
+    arrays: Dict[str, Any]
+    inputs: Dict[str, List[str]]
+    outputs: Dict[str, Dict[str, Any]]
+    vocabularies: Dict[str, List[Any]]
+    refused: Dict[str, List[int]]
+    marks: List[Dict[str, Any]] = field(default_factory=list)
+
+    def header(self) -> Dict[str, Any]:
+        """Return all but the arrays, as JSON holds it."""
+        return {name: value for name, value in vars(self).items() if name != "arrays"}
+
+
+def rules() -> Rules:
+    """Return the rules of all families."""
+    found = Rules()
+    for family in FAMILIES:
+        found.add(
+            getattr(family, "TRANSFORMS", {}),
+            getattr(family, "PREDICTS", {}),
+            getattr(family, "RAW", ()),
+        )
+    return found
+
+
+def describe(model: Any, signature: Dict[str, Any], build: Callable[[Columns], Any], sample: Columns) -> Description:
+    """Return the description of a fitted model. ``sample`` holds at least one row as callers send it.
+
+    ``build`` makes the container of raw columns that the model takes. Raises Cannot with the reason.
+    """
+    vocabularies: Dict[str, List[Any]] = {
+        item["name"]: list(item.get("categories") or ()) for item in signature["inputs"] if is_coded(item)
+    }
+    for _round in range(_MOST_ROUNDS):
+        try:
+            return _described(model, signature, build, sample, vocabularies)
+        except Grow as grown:
+            known = vocabularies.setdefault(grown.source, [])
+            known.extend(value for value in dict.fromkeys(grown.values) if value not in set(known))
+    raise Cannot("its encoders know other values than its columns can hold")
+
+
+def is_coded(item: Dict[str, Any]) -> bool:
+    """True for an input whose cells are looked up in a vocabulary: texts, and categories of any kind."""
+    return bool(item["kind"] == "text" or item["dtype"] == "category")
+
+
+def _described(
+    model: Any, signature: Dict[str, Any], build: Any, sample: Columns, vocabularies: Dict[str, List[Any]]
+) -> Description:
+    graph = Graph()
+    frame, inputs = root(graph, signature, build, sample, vocabularies)
+    answer = Writer(graph, rules()).predict(model, frame)
+    outputs = _outputs(answer)
+    return pruned(graph, inputs, outputs, frame.codes)
+
+
+def root(
+    graph: Graph, signature: Dict[str, Any], build: Any, sample: Columns, vocabularies: Dict[str, List[Any]]
+) -> Any:
+    """Return the raw columns as a frame, and which columns feed which input."""
+    items = signature["inputs"]
+    first = {
+        name: Column(c.kind, c.values[:1], None if c.missing is None else c.missing[:1]) for name, c in sample.items()
+    }
+    dtypes = _dtypes(build(first), items)
+    numbers = [item["name"] for item in items if item["kind"] in ("float", "int", "bool") and not is_coded(item)]
+    dates = [item["name"] for item in items if item["kind"] == "datetime"]
+    coded = [item["name"] for item in items if item["name"] in vocabularies]
+    inputs = {NUMBERS: numbers, CODES: coded, DATES: dates}
+    numeric = graph.input(NUMBERS, np.float64, (None, len(numbers)))
+    coding = graph.input(CODES, np.int64, (None, len(coded)))
+    dated = graph.input(DATES, np.int64, (None, len(dates)))
+    values = {name: coding.column(i).flat() for i, name in enumerate(coded)}
+    codes = Codes(graph, values, vocabularies)
+    parts = []
+    for item, dtype in zip(items, dtypes):
+        name = item["name"]
+        if name in numbers:
+            parts.append(Part(name, dtype, numeric.column(numbers.index(name)), name, is_open=True))
+        elif name in dates:
+            parts.append(Part(name, np.dtype("datetime64[us]"), dated.column(dates.index(name))))
+        else:
+            parts.append(Part(name, np.dtype(object), None, name))
+    probes = {name: build(_probe(first, name, vocabularies[name])) for name in coded}
+    return Frame(parts, probes, codes), inputs
+
+
+def pruned(graph: Graph, inputs: Dict[str, List[str]], outputs: Dict[str, Value], codes: Codes) -> Description:
+    """Return the description of what the outputs need, and nothing else."""
+    needed = {value.name for value in outputs.values()}
+    nodes = []
+    for node in reversed(graph.nodes):
+        if needed & set(node["outputs"]):
+            nodes.append(node)
+            needed.update(node["inputs"])
+            needed.update(name.rpartition(":")[2] for name in node["tensors"].values())
+    marks = [mark for mark in graph.marks if mark.value in needed]
+    arrays = {name: array for name, array in graph.arrays.items() if name in needed}
+    arrays.update({f"mark{i}": mark.thresholds for i, mark in enumerate(marks)})
+    used = {name: columns for name, columns in inputs.items() if name in needed and columns}
+    return Description(
+        nodes=nodes[::-1],
+        arrays=arrays,
+        inputs=used,
+        outputs={n: {"value": v.name, "dtype": v.dtype.name, "shape": list(v.shape)} for n, v in outputs.items()},
+        vocabularies={name: codes.vocabularies[name] for name in used.get(CODES, ())},
+        refused={name: found for name, found in codes.refused.items() if found},
+        marks=[{"value": m.value, "column": m.column, "thresholds": f"mark{i}"} for i, m in enumerate(marks)],
+    )
+
+
+def _outputs(answer: Answer) -> Dict[str, Value]:
+    value = answer.value
+    if value is not None and value.shape == (None, 1):
+        value = value.flat()
+    told = {
+        "label_index": answer.label_index,
+        "probabilities": answer.probabilities,
+        "scores": answer.decision if answer.probabilities is None else None,
+        "value": value,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _dtypes(container: Any, items: List[Dict[str, Any]]) -> List[Any]:
+    """Return the numpy dtype of each column as the library sees it: float64 where it holds another kind of array."""
+    told = list(container.dtypes) if hasattr(container, "dtypes") else [getattr(container, "dtype", None)] * len(items)
+    return [dtype if isinstance(dtype, np.dtype) and dtype.kind in "iufb" else np.dtype(np.float64) for dtype in told]
+
+
+def _probe(first: Columns, name: str, vocabulary: List[Any]) -> Columns:
+    """Return the rows of each code of a column: its vocabulary, another value, a missing cell."""
+    n_rows = len(vocabulary) + 2
+    probe = {other: _repeated(column, n_rows) for other, column in first.items()}
+    probe[name] = _coded(first[name].kind, vocabulary)
+    return probe
+
+
+def _repeated(column: Column, n_rows: int) -> Column:
+    missing = None if column.missing is None else np.repeat(column.missing, n_rows)
+    return Column(column.kind, np.repeat(column.values, n_rows), missing)
+
+
+def _coded(kind: str, vocabulary: List[Any]) -> Column:
+    """Return a column that holds each value of a vocabulary, a value beyond it, and nothing."""
+    if kind == "text":
+        values = np.empty(len(vocabulary) + 2, dtype=object)
+        values[:] = [*vocabulary, UNKNOWN, None]
+        return Column("text", values)
+    if kind == "float":
+        return Column("float", np.array([*vocabulary, _beyond(vocabulary), np.nan], np.float64))
+    missing = np.zeros(len(vocabulary) + 2, bool)
+    missing[-1] = True
+    if kind == "bool":  # there is no third truth value: what is neither counts as missing
+        missing[-2] = True
+        return Column("bool", np.array([*vocabulary, False, False], np.bool_), missing)
+    if kind == "int":
+        return Column("int", np.array([*vocabulary, int(_beyond(vocabulary)), 0], np.int64), missing)
+    raise Cannot(f"a column of kind {kind} is encoded by its values")
+
+
+def _beyond(vocabulary: List[Any]) -> float:
+    return float(np.ceil(max([abs(value) for value in vocabulary], default=0)) + 1)
+
+
+_Inputs = Tuple[Frame, Dict[str, List[str]]]

@@ -1,0 +1,228 @@
+"""Frame: the raw columns on their way through the first steps, each a number, a code, or an instant.
+
+Strings never enter the graph. What a caller sends is looked up in the vocabulary of its column and becomes a code:
+the place in the vocabulary, then one code for every other value and one for a missing cell. What fitted transformers
+make of a code is found by running *them* on *probes*: rows, made as the model's worker makes them, in which one column
+takes the value of each code in turn. The answers are a table that the graph looks up, so it is exact by construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from boucle_worker.describe.errors import Cannot
+from boucle_worker.describe.formulas import concat, gather
+from boucle_worker.describe.graph import Graph, Value
+
+WIDE = 64  # a one-hot table of more columns than this is written as comparisons
+
+
+class Grow(Exception):  # no error: the description starts again with the larger vocabulary
+    """A transformer knows values of a raw column that its vocabulary lacks."""
+
+    def __init__(self, source: str, values: Sequence[Any]) -> None:
+        self.source, self.values = source, list(values)
+        super().__init__(source)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One column of a frame.
+
+    ``value`` is what the graph has of it, ``(n, 1)``: numbers as float64 or float32, instants as int64 microseconds
+    (the smallest int64 when missing); None for a code. ``dtype`` is what the library holds. ``source`` is the raw
+    column that decides a code. ``is_open`` says that a number outside the vocabulary still matters: it is not coded
+    for good before an encoder took it.
+    """
+
+    name: str
+    dtype: Any
+    value: Optional[Value] = None
+    source: Optional[str] = None
+    is_open: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """True for a column of numbers that the graph has."""
+        return self.value is not None and self.value.dtype.kind == "f"
+
+    @property
+    def is_date(self) -> bool:
+        """True for a column of instants."""
+        return self.value is not None and self.value.dtype.kind == "i"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of the raw columns: ``values[source]`` is int64 ``(n,)``; ``vocabularies`` lists what they stand for.
+
+    ``refused[source]`` are codes on which the model raises: ``len(vocabulary)`` is any other value, one more a
+    missing cell.
+    """
+
+    graph: Graph
+    values: Dict[str, Value]
+    vocabularies: Dict[str, List[Any]]
+    refused: Dict[str, List[int]] = field(default_factory=dict)
+
+    def refuse(self, source: str, codes: Sequence[int]) -> None:
+        """Remember codes on which a transformer raises."""
+        known = self.refused.setdefault(source, [])
+        known.extend(code for code in codes if code not in known)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Columns by name. ``probes[source]`` holds the rows of each code of a raw column, as the library has them here.
+
+    ``is_vector`` says that one column was taken by its bare name: the library hands it on with one axis.
+    """
+
+    parts: Sequence[Part]
+    probes: Dict[str, Any]
+    codes: Codes
+    is_vector: bool = False
+
+    @property
+    def names(self) -> List[str]:
+        """The names of the columns, in order."""
+        return [part.name for part in self.parts]
+
+    @property
+    def has_codes(self) -> bool:
+        """True when a column is coded."""
+        return any(part.source is not None and part.value is None for part in self.parts)
+
+    @property
+    def has_texts(self) -> bool:
+        """True when what a coded column holds by now is no number."""
+        return any(part.value is None and not self._is_numeric(i) for i, part in enumerate(self.parts))
+
+    @property
+    def is_all_codes(self) -> bool:
+        """True when each column is coded."""
+        return all(part.value is None for part in self.parts)
+
+    def _is_numeric(self, place: int) -> bool:
+        column = columns_of(taken(self.probes[str(self.parts[place].source)], [place]))[0]
+        try:
+            column.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    def select(self, places: Sequence[int], *, is_vector: bool = False) -> Frame:
+        """Return some columns, in that order."""
+        parts = [self.parts[i] for i in places]
+        wanted = {part.source for part in parts}
+        probes = {s: taken(rows, list(places)) for s, rows in self.probes.items() if s in wanted}
+        return Frame(parts, probes, self.codes, is_vector)
+
+
+def as_value(rows: Any, step: str) -> Value:
+    """Return rows as one matrix of numbers, in the dtype that numpy would choose. Raises Cannot for texts and dates."""
+    if isinstance(rows, Value):
+        return rows
+    if not rows.parts:
+        raise Cannot(f"no column reaches its {step}")
+    for part in rows.parts:
+        if part.is_date:
+            raise Cannot(f"dates (column {part.name}) reach its {step}")
+        if part.value is None and part.is_open:
+            raise Cannot(f"numbers and texts reach its {step} together (column {part.name})")
+    pieces, order = _pieces(rows, step)
+    joined = concat(pieces).astype(_dtype(rows))
+    is_moved = order != sorted(order)
+    value = joined.columns(np.argsort(order)) if is_moved else joined
+    return value.sparse(bool(rows.probes) and all(hasattr(p, "tocsr") for p in rows.probes.values()))
+
+
+def taken(container: Any, places: Sequence[int]) -> Any:
+    """Return some columns of a container of the library (DataFrame, array, sparse matrix), by place."""
+    if hasattr(container, "iloc"):
+        return container.iloc[:, list(places)]
+    if type(container).__module__.split(".")[0] == "polars":
+        return container[:, list(places)]
+    return container[:, list(places)]
+
+
+def columns_of(container: Any) -> List[Any]:
+    """Return the columns of a container as arrays, shape ``(n,)`` each."""
+    if hasattr(container, "iloc"):
+        return [np.asarray(container.iloc[:, j]) for j in range(container.shape[1])]
+    if type(container).__module__.split(".")[0] == "polars":
+        return [container[:, j].to_numpy() for j in range(container.shape[1])]
+    dense = container.toarray() if hasattr(container, "toarray") else np.asarray(container)
+    dense = dense.reshape(len(dense), -1)
+    return [dense[:, j] for j in range(dense.shape[1])]
+
+
+def lookup(table: Any, code: Value) -> Value:
+    """Return the rows of a table ``(codes, k)`` at the codes ``(n,)``: ``(n, k)``."""
+    if table.shape[1] > WIDE:
+        places = np.where(table.any(axis=1), table.argmax(axis=1), -1).astype(np.int64)
+        if np.array_equal(table, (places[:, None] == np.arange(table.shape[1])).astype(table.dtype)):
+            place = gather(places, code).unsqueezed(1)
+            return place.equals(np.arange(table.shape[1], dtype=np.int64)[None]).astype(table.dtype)
+    return gather(table, code)
+
+
+def _pieces(frame: Frame, step: str) -> Any:
+    """Return the values to put side by side, and which columns of the frame they are in that order."""
+    pieces: List[Value] = []
+    order: List[int] = []
+    numbers = [i for i, part in enumerate(frame.parts) if part.value is not None]
+    if numbers:
+        pieces += _merged([_rounded(frame.parts[i], _dtype(frame)) for i in numbers])
+        order += numbers
+    for source in dict.fromkeys(part.source for part in frame.parts if part.value is None):
+        mine = [i for i, part in enumerate(frame.parts) if part.value is None and part.source == source]
+        assert source is not None  # noqa: S101  # a part is a value or has a source
+        pieces.append(lookup(_table(frame, source, mine, step), frame.codes.values[source]))
+        order += mine
+    return pieces, order
+
+
+def _rounded(part: Part, dtype: Any) -> Value:
+    """Return a column of numbers; one that the library holds as float32 among float64 is rounded first."""
+    assert part.value is not None  # noqa: S101  # only numbers come here
+    if part.dtype == np.float32 and part.value.dtype != np.float32 and dtype != np.float32:
+        return part.value.astype(np.float32).astype(np.float64)
+    return part.value
+
+
+def _merged(values: Sequence[Value]) -> List[Value]:
+    """Return columns as few matrices: neighbours that were picked from one matrix are picked at once."""
+    merged: List[Any] = []
+    for value in values:
+        found = value.graph.origin(value)
+        last = merged[-1] if merged else None
+        if found is None:
+            merged.append(value)
+        elif isinstance(last, list) and last[0].name == found[0].name:
+            last[1] = np.concatenate([last[1], found[1]])
+        else:
+            merged.append(list(found))
+    return [item[0].columns(item[1]) if isinstance(item, list) else item for item in merged]
+
+
+def _table(frame: Frame, source: str, places: Sequence[int], step: str) -> Any:
+    """Return the numbers of some columns for each code. Raises Cannot when there are texts among them."""
+    columns = columns_of(taken(frame.probes[source], places))
+    try:
+        return np.column_stack([column.astype(_number(column.dtype)) for column in columns])
+    except (TypeError, ValueError) as error:
+        raise Cannot(f"texts (column {frame.parts[places[0]].name}) reach its {step}") from error
+
+
+def _number(dtype: Any) -> Any:
+    return dtype if dtype.kind == "f" and dtype.itemsize >= 4 else np.dtype(np.float64)
+
+
+def _dtype(frame: Frame) -> Any:
+    """Return the dtype of the matrix that the library makes of the columns: floats as they are, all else float64."""
+    found = np.result_type(*[part.dtype if part.dtype.kind in "iufb" else np.float64 for part in frame.parts])
+    return _number(found)
