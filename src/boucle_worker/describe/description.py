@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from boucle_worker.describe import composition, linear, preprocessing
 from boucle_worker.describe.errors import Cannot
+from boucle_worker.describe.families import FAMILIES
 from boucle_worker.describe.frame import Codes, Frame, Grow, Part
 from boucle_worker.describe.graph import Graph, Value
 from boucle_worker.describe.writer import Answer, Rules, Writer
@@ -17,7 +17,6 @@ from boucle_worker.frames import Column, Columns
 NUMBERS, CODES, DATES = "numbers", "codes", "dates"
 UNKNOWN = "\x00 a value that no vocabulary holds"
 _MOST_ROUNDS = 500
-FAMILIES = (composition, preprocessing, linear)
 
 
 @dataclass(frozen=True)

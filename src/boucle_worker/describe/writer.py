@@ -25,8 +25,8 @@ LIBRARIES = ("sklearn", "xgboost", "lightgbm", "feature_engine", "category_encod
 class Answer(NamedTuple):
     """What an estimator answers. A classifier tells ``label_index`` (the place of the label in ``classes``).
 
-    ``label_index`` is int64 ``(n,)``; ``probabilities`` ``(n, k)``; ``decision`` what ``decision_function`` gives, ``(n, 1)``
-    for two classes and for outlier detectors, else ``(n, k)``; ``value`` is the answer of a regressor ``(n,)`` or
+    ``label_index`` is int64 ``(n,)``; ``probabilities`` ``(n, k)``; ``decision`` what ``decision_function`` gives,
+    ``(n, 1)`` for two classes and for outlier detectors, else ``(n, k)``; ``value`` is the answer of a regressor ``(n,)`` or
     ``(n, outputs)``, or the labels themselves where these are integers of no list (outlier detectors: -1 and 1,
     clusters), int64 ``(n,)``. ``classes`` are in the order of the probabilities.
     """
