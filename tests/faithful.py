@@ -11,19 +11,17 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from boucle.adapters.onnx_codes import CODES, DATES, NUMBERS
 from boucle.adapters.onnx_runtime import _fill
+from boucle.adapters.onnx_terms import tensor_of
 from boucle.adapters.onnx_writer import assembled
 from boucle.client.capture.rows import read_rows
 from boucle.core.coding import METADATA_KEY, read_coding
-from boucle.core.signature import Tensor
 from boucle.core.table import Table
 from boucle_worker.describe import Description, describe
 from boucle_worker.feeds import builder
 from boucle_worker.frames import Columns
 
 ALL = ("label_index", "probabilities", "scores", "value")
-_DTYPES = {NUMBERS: "float64", CODES: "int64", DATES: "int64"}
 
 
 @dataclass
@@ -79,8 +77,7 @@ def answers(file: bytes, description: Description, columns: Columns) -> dict[str
     coding = read_coding(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     feeds = {}
     for name, told in description.inputs.items():
-        tensor = Tensor(name, _DTYPES[name], (None, len(told)), tuple(told))
-        feeds[name] = _fill(tensor, coding)(columns)
+        feeds[name] = _fill(tensor_of(name, told), coding)(columns)
     outputs = [output.name for output in session.get_outputs()]
     return dict(zip(outputs, session.run(None, feeds), strict=True))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from boucle.bootstrap.export import export as export
     from boucle.client.client import Client as Client
     from boucle.client.deploy import deploy as deploy
     from boucle.client.deployment import Deployment as Deployment
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from boucle.core.errors import BoucleError as BoucleError
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "BoucleError", "Client", "Deployment", "deploy"]
+__all__ = ["Answer", "BoucleError", "Client", "Deployment", "deploy", "export"]
 
 # Nothing is imported before it is used: `import boucle` must cost a notebook nothing.
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "Client": "boucle.client.client",
     "Deployment": "boucle.client.deployment",
     "deploy": "boucle.client.deploy",
+    "export": "boucle.bootstrap.export",
 }
 
 

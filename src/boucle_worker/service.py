@@ -13,10 +13,12 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Optional, Tuple
 
+import numpy as np
+
 from boucle_worker.answers import answer, classes_of, predictor
 from boucle_worker.errors import WorkerError, answer_of
 from boucle_worker.feeds import Builder, builder
-from boucle_worker.frames import PREFIX, Columns, FrameError, lengths, pack, unpack
+from boucle_worker.frames import PREFIX, Column, Columns, FrameError, lengths, pack, unpack
 from boucle_worker.loading import load, versions
 
 LIFELINE = "BOUCLE_WORKER_LIFELINE"
@@ -34,7 +36,7 @@ class Worker:
     def reply(self, header: Dict[str, Any], columns: Columns) -> Reply:
         """Return the answer to one request. Whatever the model raises is told in the answer; the worker lives on."""
         op = str(header.get("op"))
-        handlers = {"load": self._load, "predict": self._predict, "ping": self._ping}
+        handlers = {"load": self._load, "predict": self._predict, "ping": self._ping, "describe": self._describe}
         try:
             if op not in handlers:
                 raise WorkerError("protocol", "unknown op {!r}; ops: {}".format(op[:40], ", ".join(handlers)))
@@ -71,6 +73,22 @@ class Worker:
             raise WorkerError("protocol", "no model is loaded: send a load frame first")
         n_rows = len(next(iter(columns.values())).values) if columns else 0
         return {"ok": True}, answer(self._model, self._build(columns), n_rows, self._signature)
+
+    def _describe(self, _header: Dict[str, Any], columns: Columns) -> Reply:
+        """Answer the description of the model as a graph, or why there is none. ``columns`` are a few raw rows."""
+        from boucle_worker.describe import Cannot, describe
+        from boucle_worker.describe.stored import packed
+
+        if self._build is None:
+            raise WorkerError("protocol", "no model is loaded: send a load frame first")
+        started = time.perf_counter()
+        try:
+            data = packed(describe(self._model, self._signature, self._build, columns))
+        except Cannot as cannot:
+            return {"ok": True, "cannot": cannot.reason[:500]}, {}
+        words = np.frombuffer(data + bytes(-len(data) % 8), dtype="<i8")
+        seconds = round(time.perf_counter() - started, 4)
+        return {"ok": True, "bytes": len(data), "describe_s": seconds}, {"description": Column("int", words)}
 
 
 def main() -> None:

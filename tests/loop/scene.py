@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from boucle.adapters.artifacts import ObjectArtifacts
+from boucle.adapters.converter import OnnxConverter
 from boucle.adapters.memory.jobs import MemoryJobStore
 from boucle.adapters.memory.registry import MemoryRegistryStore
 from boucle.adapters.model_process import ModelProcess
@@ -29,17 +30,9 @@ from boucle.jobs.context import JobContext
 from boucle.jobs.job import ClaimRequest
 from boucle.loop.build import build
 from boucle.loop.world import BuildWorld
-from boucle.packaging.ports import Ask, Cannot
 from boucle.registry.registry import Registry
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "skops", "cloudpickle")
-
-
-class NoConverter:
-    """What the platform wires as long as it has no converter."""
-
-    def convert(self, ask: Ask, signature: Signature) -> bytes | Cannot:
-        return Cannot("no converter is installed")
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def worlds_of(root: Path, environments: UvEnvironments) -> BuildWorld:
         environments=environments,
         processes=ModelProcess,
         graphs=OnnxFiles(),
-        converter=NoConverter(),
+        converter=OnnxConverter(),
         log_dir=root,
         clock=hurried,
     )

@@ -19,7 +19,8 @@ class StoredModels:
 
     def graph(self, version: RoutedVersion) -> OnnxGraph:
         """Return the ONNX graph of a version. Raises NotFound or CorruptArtifact."""
-        return OnnxGraph(self._artifacts.read(version.model.digest), version.signature)
+        file = version.graph or version.model
+        return OnnxGraph(self._artifacts.read(file.digest), version.signature)
 
     def hosted(self, name: str, version: RoutedVersion) -> HostedVersion:
         """Return the version behind the model host."""

@@ -24,6 +24,7 @@ def coded(tensor: Tensor, coding: Coding) -> Callable[[Sequence[Sequence[Any]]],
     """
     coders = [(name, Coder(coding.vocabularies[name])) for name in tensor.columns]
     refused = {i: set(coding.refused[name]) for i, name in enumerate(tensor.columns) if coding.refused.get(name)}
+    limits = {i: coding.limits[name] for i, name in enumerate(tensor.columns) if name in coding.limits}
 
     def codes(cells: Sequence[Sequence[Any]]) -> Any:
         found = [coder.codes(column) for (_name, coder), column in zip(coders, cells, strict=True)]
@@ -31,6 +32,10 @@ def coded(tensor: Tensor, coding: Coding) -> Callable[[Sequence[Sequence[Any]]],
             if not codes.isdisjoint(found[i]):
                 row = next(row for row, code in enumerate(found[i]) if code in codes)
                 raise _refusal(tensor.columns[i], row, cells[i][row])
+        for i, limit in limits.items():  # of numbers in a vocabulary: infinity is unknown, and refused all the same
+            for row, cell in enumerate(cells[i]):
+                if cell is not None and not limit.lowest <= cell <= limit.highest:
+                    raise _refusal(tensor.columns[i], row, cell)
         return np.array(found, dtype=np.int64).T
 
     return codes

@@ -16,6 +16,8 @@ import onnxruntime as ort
 
 from boucle.adapters.onnx_answers import OnnxAnswers
 from boucle.adapters.onnx_codes import CODES, DATES, code_fill, coded, date_fill
+from boucle.adapters.onnx_limits import limited
+from boucle.adapters.onnx_terms import term_fill, termed
 from boucle.core.coding import METADATA_KEY, Coding, read_coding
 from boucle.core.errors import InvalidRows, ModelFailed, RowProblem, Unavailable
 from boucle.core.i18n import _
@@ -50,7 +52,7 @@ class OnnxGraph:
             raise ModelFailed(_("The signature does not say which columns feed the tensors of the ONNX file."))
         _refuse_external_data(self._model)
         try:
-            self._session = ort.InferenceSession(self._model, _options(), providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(self._model, options(), providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ModelFailed(_("The ONNX file cannot be run: {cause}").format(cause=last_line(error))) from error
         self._model = None
@@ -100,14 +102,20 @@ def last_line(error: BaseException) -> str:
     return lines[-1][:300] if lines else type(error).__name__
 
 
-def _options() -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+def options() -> Any:
+    """Return how sessions run here: on the thread that calls, one node after the other."""
+    chosen = ort.SessionOptions()
+    chosen.intra_op_num_threads = 1
+    chosen.inter_op_num_threads = 1
+    chosen.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    chosen.log_severity_level = _ERRORS_ONLY
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return chosen
+
+
+def feeds_of(tensors: Sequence[Tensor], coding: Coding, columns: Columns) -> dict[str, Any]:
+    """Return the arrays of the input tensors of a converted graph."""
+    return {tensor.name: _fill(tensor, coding)(columns) for tensor in tensors}
 
 
 def _refuse_external_data(model: bytes) -> None:
@@ -137,11 +145,18 @@ def _coding(session: Any) -> Coding | None:
 
 
 def _fill(tensor: Tensor, coding: Coding | None) -> Fill:
-    """Return what makes the array of an input tensor from its columns."""
+    """Return what makes the array of an input tensor from its columns, and refuses what the model refuses."""
+    return limited(_made(tensor, coding), tensor, coding)
+
+
+def _made(tensor: Tensor, coding: Coding | None) -> Fill:
     if coding is not None and tensor.name == CODES:
         return code_fill(tensor, coding)
     if coding is not None and tensor.name == DATES:
         return date_fill(tensor)
+    made = None if coding is None else term_fill(tensor, coding)
+    if made is not None:
+        return made
     if tensor.dtype == "str":
         return _text_fill(tensor)
     dtype, names, shape = np.dtype(tensor.dtype), tensor.columns, _shape(tensor)
@@ -231,9 +246,13 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
 
 def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str], coding: Coding | None) -> CellFill | None:
     """Return what makes the array of an input tensor from cells by column; None when only columns will do."""
+    places = [names.index(name) for name in tensor.columns]
+    made = None if coding is None else termed(tensor, coding)
+    if made is not None:
+        return lambda cells: made([cells[i] for i in places])
     if is_windowed(tensor):
         return None
-    places, shape = [names.index(name) for name in tensor.columns], _shape(tensor)
+    shape = _shape(tensor)
     if coding is not None and tensor.name == CODES:
         code = coded(tensor, coding)
         return lambda cells: code([cells[i] for i in places])
@@ -242,4 +261,8 @@ def _cell_fill(tensor: Tensor, names: tuple[str, ...], kinds: dict[str, str], co
     dtype = np.dtype(tensor.dtype)
     if dtype.kind != "f" or any(kinds[name] not in _NUMBERS for name in tensor.columns):
         return None
-    return lambda cells: _narrowed(np.array([cells[i] for i in places], dtype=np.float64).T.reshape(shape), dtype)
+    return limited(
+        lambda cells: _narrowed(np.array([cells[i] for i in places], dtype=np.float64).T.reshape(shape), dtype),
+        tensor,
+        coding,
+    )

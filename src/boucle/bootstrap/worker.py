@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from boucle.adapters.converter import OnnxConverter
 from boucle.adapters.model_process import ModelProcess
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
@@ -15,27 +16,16 @@ from boucle.bootstrap import wiring
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
 from boucle.bootstrap.projects import run_job
-from boucle.core.i18n import _, use_language
+from boucle.core.i18n import use_language
 from boucle.core.ids import uuid7
-from boucle.core.signature import Signature
 from boucle.jobs.context import JobContext
 from boucle.jobs.runner import Runner, RunnerOptions
 from boucle.jobs.schedules import Schedules
 from boucle.loop.build import build, end_failed_build
 from boucle.loop.world import BuildWorld
-from boucle.packaging.ports import Ask, Cannot
 from boucle.registry.registry import Registry
 from boucle.settings import Settings, load
 from boucle.training.run import KIND, QUEUE
-
-
-class NoConverter:
-    """Says that no converter is installed, so that pipelines run in the Python runtime."""
-
-    def convert(self, ask: Ask, signature: Signature) -> bytes | Cannot:
-        """Return why there is no ONNX."""
-        del ask, signature
-        return Cannot(_("no converter to ONNX is installed"))
 
 
 def build_world(settings: Settings, registry: Registry) -> BuildWorld:
@@ -51,7 +41,7 @@ def build_world(settings: Settings, registry: Registry) -> BuildWorld:
         environments=environments(settings),
         processes=start,
         graphs=OnnxFiles(),
-        converter=NoConverter(),
+        converter=OnnxConverter(),
         log_dir=home.logs,
         clock=time.perf_counter,
     )

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from boucle.cli import models, platform, projects, schedules
+from boucle.cli import export, models, platform, projects, schedules
 from boucle.core.errors import BoucleError
 from boucle.core.i18n import _, use_language
 from boucle.settings import load
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 platform.register(app)
 models.register(app)
+export.register(app)
 projects.register(app)
 schedules.register(app)
 

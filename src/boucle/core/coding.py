@@ -7,16 +7,33 @@ cell. The parity check of the build and the gateway apply this one function, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 METADATA_KEY = "boucle.coding"
+_INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a model takes in a column of numbers or dates; it raises on anything else.
+
+    ``lowest`` and ``highest`` are taken themselves, infinite ones too: an infinite limit is none. Dates are told in
+    microseconds since 1970.
+    """
+
+    takes_missing: bool = True
+    lowest: float = -_INFINITY
+    highest: float = _INFINITY
 
 
 @dataclass(frozen=True)
 class Coding:
-    """The vocabularies of a graph by column, and the codes that the model refuses (it raises on them).
+    """The vocabularies of a graph by column, the codes that the model refuses (it raises on them), and the limits.
+
+    A column without a limit takes any number, and a missing cell. ``texts`` tells of each input of terms how its
+    ``column`` is cut: the ``spec`` for ``boucle_worker.tokens``, and the ``vocabulary``.
 
     >>> Coding({"city": ("Lyon", "Paris")}).codes("city", ["Paris", "Rome", None])
     [1, 2, 3]
@@ -24,6 +41,8 @@ class Coding:
 
     vocabularies: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     refused: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    limits: dict[str, Limit] = field(default_factory=dict)
+    texts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def codes(self, column: str, cells: Sequence[Any]) -> list[int]:
         """Return the codes of cells (None when missing)."""
@@ -31,7 +50,9 @@ class Coding:
 
     def to_text(self) -> str:
         """Return the coding as the text that the file carries."""
-        return json.dumps({"vocabularies": self.vocabularies, "refused": self.refused}, ensure_ascii=False)
+        limits = {name: _told(limit) for name, limit in self.limits.items()}
+        told = {"vocabularies": self.vocabularies, "refused": self.refused, "limits": limits, "texts": self.texts}
+        return json.dumps(told, ensure_ascii=False)
 
 
 class Coder:
@@ -58,4 +79,21 @@ def read_coding(text: str) -> Coding:
     return Coding(
         {name: tuple(values) for name, values in found["vocabularies"].items()},
         {name: tuple(codes) for name, codes in found["refused"].items()},
+        {name: _limit(told) for name, told in found.get("limits", {}).items()},
+        dict(found.get("texts", {})),
+    )
+
+
+def _told(limit: Limit) -> dict[str, Any]:
+    """Return a limit as JSON, which has no infinity."""
+    ends = {"lowest": limit.lowest, "highest": limit.highest}
+    return {"takes_missing": limit.takes_missing, **{n: None if abs(x) == _INFINITY else x for n, x in ends.items()}}
+
+
+def _limit(told: Mapping[str, Any]) -> Limit:
+    lowest, highest = told["lowest"], told["highest"]
+    return Limit(
+        bool(told["takes_missing"]),
+        -_INFINITY if lowest is None else float(lowest),
+        _INFINITY if highest is None else float(highest),
     )

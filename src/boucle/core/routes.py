@@ -12,7 +12,10 @@ from boucle.core.version import Artifact, CodeFile, ModelFormat, Runtime
 
 @dataclass(frozen=True)
 class RoutedVersion:
-    """What it takes to load one version and answer with it."""
+    """What it takes to load one version and answer with it.
+
+    ``graph`` is the ONNX file made of a model that came in another format; the gateway runs it.
+    """
 
     number: int
     runtime: Runtime
@@ -23,6 +26,7 @@ class RoutedVersion:
     code: tuple[CodeFile, ...] = ()
     lock: Optional[Artifact] = None
     interpreter: Optional[str] = None
+    graph: Optional[Artifact] = None
 
 
 @dataclass(frozen=True)

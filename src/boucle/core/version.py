@@ -102,7 +102,8 @@ class Version:
 
     ``runtime`` and ``reason`` say where it runs and why; ``lock`` is the artifact of its hash-locked requirements;
     ``interpreter`` the minor version it runs on (``3.11``); ``signature`` is the manifest's, completed by the build
-    (tensors of an ONNX file, classes). They are None until the build told them.
+    (tensors of an ONNX file, classes); ``graph`` is the ONNX file that the build made of the model and proved. They
+    are None until the build told them.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Version:
     interpreter: Optional[str] = None
     lock: Optional[Artifact] = None
     signature: Optional[Signature] = None
+    graph: Optional[Artifact] = None
     job: Optional[str] = None
     isolation: str = "none"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from boucle.core.check import Check
 from boucle.core.diagnosis import Failure
@@ -16,6 +15,7 @@ from boucle.core.loading import load_header
 from boucle.core.signature import Signature
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest, Version
+from boucle.loop.conversion import Running, Trial, convert, in_python, settle
 from boucle.loop.gate import tell_gate
 from boucle.loop.material import Material
 from boucle.loop.ports import WorkerProcess
@@ -32,7 +32,6 @@ from boucle.packaging.replay import replay, reproduce_check
 from boucle.packaging.timing import measure, timing_check
 from boucle.registry.model import BuildFound
 from boucle.registry.routing import routed
-from boucle_worker.frames import Columns
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,31 @@ def build_python(progress: Progress, material: Material, world: BuildWorld) -> N
     log = world.log_dir / f"build-{version.name}-{version.number}.log"
     with _closed_after(world.processes(place.python, log)) as process:
         signature = progress.step("load", lambda: _load(process, version, world))
-        reason = _why_python(world, process, signature)
-        progress.found(BuildFound("python", reason, place.interpreter, place.lock, signature))
         predict = _predict(process, world.predict_timeout_s)
+        trial = Trial(manifest, material, signature, predict)
+        made = convert(progress, process, trial, world)
+        if isinstance(made, Cannot):  # known this early, so that gateways start it beside the steps that follow
+            progress.found(_found(in_python(made.reason, predict, signature), place))
         progress.check("raw-rows", lambda: _raw_rows(predict, material.rows, manifest))
         answers = progress.step("reproduce", lambda: _reproduce(predict, material, signature, world))
+        running = settle(progress, made, trial, world)
+        progress.found(_found(running, place))
         tell_gate(progress, manifest)
-        progress.check("schema", lambda: schema_check(manifest.schema, signature, material.rows, answers))
-        progress.check("timing", lambda: timing_check(measure(predict, material.rows, world.clock)))
-        progress.check("smoke", lambda: smoke_check(predict, material.rows, manifest.schema, signature))
+        progress.check("schema", lambda: schema_check(manifest.schema, running.signature, material.rows, answers))
+        progress.check("timing", lambda: _timing(running, predict, material.rows, world))
+        progress.check("smoke", lambda: smoke_check(running.predict, material.rows, manifest.schema, running.signature))
     progress.ready()
+
+
+def _found(running: Running, place: Environment) -> BuildFound:
+    return BuildFound(running.runtime, running.reason, place.interpreter, place.lock, running.signature, running.graph)
+
+
+def _timing(running: Running, predict: Predict, rows: Table, world: BuildWorld) -> Check:
+    model = measure(predict, rows, world.clock)
+    if running.graph is None:
+        return timing_check(model)
+    return timing_check(measure(running.predict, rows, world.clock), model)
 
 
 def _windows_check(manifest: Manifest) -> Check:
@@ -122,18 +136,6 @@ def _reproduce(predict: Predict, material: Material, signature: Signature, world
         return unproven_check("reproduce"), predict(material.rows)
     replayed = replay(predict, material.rows, material.answers, signature.task, world.clock)
     return reproduce_check(replayed), replayed.answers
-
-
-def _why_python(world: BuildWorld, process: WorkerProcess, signature: Signature) -> str:
-    """Return why the version runs in Python: the reason that the converter gives."""
-
-    def ask(header: dict[str, Any], columns: Columns) -> tuple[dict[str, Any], Columns]:
-        return process.call(header, columns, world.predict_timeout_s)
-
-    made = world.converter.convert(ask, signature)
-    if isinstance(made, Cannot):
-        return _("runs in Python: {reason}").format(reason=made.reason)
-    return _("runs in Python: graphs that the platform made are not served yet")
 
 
 def _predict(process: WorkerProcess, timeout_s: float) -> Predict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from boucle.core.coding import Coding
 from boucle.core.signature import Signature
 from boucle.core.table import Table
 from boucle_worker.frames import Columns
@@ -24,9 +25,42 @@ class Cannot:
     reason: str
 
 
+Inside = Callable[[Columns], Mapping[str, Any]]
+"""Raw rows in, the values inside a graph at which the model changes its mind, by their names."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The model changes its mind when column ``column`` of the value ``value`` crosses one of ``thresholds``."""
+
+    value: str
+    column: int
+    thresholds: Any
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An ONNX file that should answer as the model: what is still to be proven.
+
+    ``signature`` tells its tensors; ``marks`` say where parity has to look, ``inside`` what the graph holds there.
+    ``is_single`` is true of models that compute in single precision themselves.
+    """
+
+    file: bytes
+    signature: Signature
+    coding: Coding
+    marks: tuple[Mark, ...] = ()
+    inside: Inside | None = None
+    is_single: bool = False
+
+
 class Converter(Protocol):
     """Writes the ONNX of a fitted model. It never loads the model itself: it asks the worker to describe it."""
 
-    def convert(self, ask: Ask, signature: Signature) -> bytes | Cannot:
-        """Return the bytes of a graph that answers as the model does, or why there is none."""
+    def convert(self, ask: Ask, signature: Signature, rows: Table) -> Converted | Cannot:
+        """Return a graph that should answer as the model does, or why there is none. ``rows`` are a few real ones."""
+        ...
+
+    def recoded(self, made: Converted, coding: Coding) -> Converted:
+        """Return the same graph with another coding: one that knows what the model refuses."""
         ...

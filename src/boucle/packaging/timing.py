@@ -42,8 +42,11 @@ def measure(predict: Predict, rows: Table, clock: Callable[[], float], rows_each
     return Timing(median(one), median(hundred), len(one), len(hundred), rows_each)
 
 
-def timing_check(timing: Timing) -> Check:
-    """Return the Check ``timing``: a warning when one row takes a second or more."""
+def timing_check(timing: Timing, in_python: Timing | None = None) -> Check:
+    """Return the Check ``timing``: a warning when one row takes a second or more.
+
+    ``in_python`` is the timing of the model itself, where a graph answers in its place.
+    """
     evidence: dict[str, float] = {
         "one_row_ms": round(timing.one_ms, 3),
         "hundred_rows_ms": round(timing.hundred_ms, 3),
@@ -57,6 +60,11 @@ def timing_check(timing: Timing) -> Check:
         observed = _("1 window in {one:.3g} ms, 100 windows in {hundred:.3g} ms (medians)")
         expected = _("1 window in less than {slow:g} ms").format(slow=SLOW_MS)
     observed = observed.format(one=timing.one_ms, hundred=timing.hundred_ms)
+    if in_python is not None:
+        evidence["python_one_row_ms"] = round(in_python.one_ms, 3)
+        evidence["python_hundred_rows_ms"] = round(in_python.hundred_ms, 3)
+        beside = _("; the model in Python takes {one:.3g} ms and {hundred:.3g} ms")
+        observed += beside.format(one=in_python.one_ms, hundred=in_python.hundred_ms)
     if timing.one_ms < SLOW_MS:
         return Check("timing", "pass", observed, expected, evidence=evidence)
     advice = _("Callers wait this long for each answer. Use a smaller model, or send rows in batches.")

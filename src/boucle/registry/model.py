@@ -74,13 +74,17 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class BuildFound:
-    """What a build found out: where the version runs and why, on which interpreter, with which locked requirements."""
+    """What a build found out: where the version runs and why, on which interpreter, with which locked requirements.
+
+    ``graph`` is the ONNX file that was made of the model.
+    """
 
     runtime: Runtime
     reason: str
     interpreter: str | None = None
     lock: Artifact | None = None
     signature: Signature | None = None
+    graph: Artifact | None = None
 
 
 @dataclass(frozen=True)

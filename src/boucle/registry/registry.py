@@ -77,6 +77,7 @@ class Registry:
                 interpreter=found.interpreter,
                 lock=found.lock,
                 signature=found.signature,
+                graph=found.graph,
             )
             if told != version:
                 tx.save_version(told)

@@ -40,4 +40,5 @@ def routed(version: Version) -> RoutedVersion:
         code=manifest.code,
         lock=version.lock,
         interpreter=version.interpreter,
+        graph=version.graph,
     )

@@ -9,13 +9,13 @@ import numpy as np
 
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.families import FAMILIES
-from boucle_worker.describe.frame import Codes, Frame, Grow, Part
+from boucle_worker.describe.frame import UNKNOWN, Codes, Frame, Grow, Made, Part
 from boucle_worker.describe.graph import Graph, Value
+from boucle_worker.describe.narrowing import narrowed
 from boucle_worker.describe.writer import Answer, Rules, Writer
 from boucle_worker.frames import Column, Columns
 
-NUMBERS, CODES, DATES = "numbers", "codes", "dates"
-UNKNOWN = "\x00 a value that no vocabulary holds"
+NUMBERS, CODES, DATES, ROWS = "numbers", "codes", "dates", "rows"
 _MOST_ROUNDS = 500
 
 
@@ -26,7 +26,10 @@ class Description:
     ``inputs`` maps each input to the raw columns it takes, in order; ``outputs`` each output to the ``value`` it is,
     with its ``dtype`` and ``shape``:
     ``label_index`` int64 ``(n,)``, ``probabilities`` ``(n, k)``, ``scores`` (decision values), ``value`` ``(n,)`` or
-    ``(n, outputs)``. ``vocabularies`` and ``refused`` (codes on which the model raises) are by raw column.
+    ``(n, outputs)``. ``vocabularies`` and ``refused`` (codes on which the model raises) are by raw column. ``texts``
+    tells of each input of terms its ``column``, the ``spec`` by which ``boucle_worker.tokens`` cuts it, and the
+    ``vocabulary``; the input ``rows`` goes with them, zeros ``(n, 1)``. ``is_single`` is true of a model that computes
+    in single precision.
     """
 
     nodes: List[Dict[str, Any]]
@@ -36,6 +39,8 @@ class Description:
     vocabularies: Dict[str, List[Any]]
     refused: Dict[str, List[int]]
     marks: List[Dict[str, Any]] = field(default_factory=list)
+    texts: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    is_single: bool = False
 
     def header(self) -> Dict[str, Any]:
         """Return all but the arrays, as JSON holds it."""
@@ -114,31 +119,61 @@ def root(
         else:
             parts.append(Part(name, np.dtype(object), None, name))
     probes = {name: build(_probe(first, name, vocabularies[name])) for name in coded}
-    return Frame(parts, probes, codes), inputs
+    made = Made(build, first, range(len(parts)))
+    return Frame(parts, probes, codes, made=made), inputs
 
 
 def pruned(graph: Graph, inputs: Dict[str, List[str]], outputs: Dict[str, Value], codes: Codes) -> Description:
     """Return the description of what the outputs need, and nothing else."""
-    needed = {value.name for value in outputs.values()}
-    nodes = []
-    for node in reversed(graph.nodes):
-        if needed & set(node["outputs"]):
-            nodes.append(node)
-            needed.update(node["inputs"])
-            needed.update(name.rpartition(":")[2] for name in node["tensors"].values())
-    marks = [mark for mark in graph.marks if mark.value in needed]
+    nodes = _needed(graph.nodes, outputs)
+    taken = {name for node in nodes for name in (*node["inputs"], *node["outputs"])}
+    marks = [mark for mark in graph.marks if mark.value in taken]
+    fed = {name: list(columns) for name, columns in inputs.items()}
+    renamed = narrowed(graph, nodes, fed)
+    outputs = {name: graph.values[renamed.get(value.name, value.name)] for name, value in outputs.items()}
+    marks = [mark._replace(value=renamed.get(mark.value, mark.value)) for mark in marks]
+    needed = {name for node in nodes for name in _names(node)} | {value.name for value in outputs.values()}
     arrays = {name: array for name, array in graph.arrays.items() if name in needed}
     arrays.update({f"mark{i}": mark.thresholds for i, mark in enumerate(marks)})
-    used = {name: columns for name, columns in inputs.items() if name in needed and columns}
+    texts = {name: text for name, text in graph.texts.items() if name in needed}
+    fed.update({name: [text["column"]] for name, text in texts.items()})
+    fed[ROWS] = [text["column"] for text in texts.values()][:1]
+    used = {name: columns for name, columns in fed.items() if name in needed and columns}
     return Description(
-        nodes=nodes[::-1],
+        nodes=nodes,
         arrays=arrays,
         inputs=used,
         outputs={n: {"value": v.name, "dtype": v.dtype.name, "shape": list(v.shape)} for n, v in outputs.items()},
         vocabularies={name: codes.vocabularies[name] for name in used.get(CODES, ())},
         refused={name: found for name, found in codes.refused.items() if found},
-        marks=[{"value": m.value, "column": m.column, "thresholds": f"mark{i}"} for i, m in enumerate(marks)],
+        marks=[
+            {
+                "value": mark.value,
+                "column": mark.column,
+                "thresholds": f"mark{i}",
+                "dtype": graph.values[mark.value].dtype.name,
+            }
+            for i, mark in enumerate(marks)
+        ],
+        texts=texts,
+        is_single=graph.is_single,
     )
+
+
+def _needed(nodes: List[Dict[str, Any]], outputs: Dict[str, Value]) -> List[Dict[str, Any]]:
+    """Return the nodes that the outputs hang on, in their order."""
+    names = {value.name for value in outputs.values()}
+    found = []
+    for node in reversed(nodes):
+        if names & set(node["outputs"]):
+            found.append(dict(node))
+            names.update(node["inputs"])
+    return found[::-1]
+
+
+def _names(node: Dict[str, Any]) -> List[str]:
+    """Return the names of all that a node takes: values, constants, and arrays among its attributes."""
+    return [*node["inputs"], *(name.rpartition(":")[2] for name in node["tensors"].values())]
 
 
 def _outputs(answer: Answer) -> Dict[str, Value]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Tuple
+import math
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 from boucle_worker.describe.graph import Graph, Operand, Value, broadcast
+
+_TAYLOR = 8
 
 
 def where(condition: Value, yes: Operand, no: Operand) -> Value:
@@ -81,6 +84,11 @@ def ceil(x: Value) -> Value:
     return _same("Ceil", x)
 
 
+def rint(x: Value) -> Value:
+    """Return the nearest whole number, the even one of two."""
+    return _same("Round", x)
+
+
 def sign(x: Value) -> Value:
     """Return -1, 0 or 1."""
     return _same("Sign", x)
@@ -137,6 +145,102 @@ def smallest(x: Value, k: int) -> Tuple[Value, Value]:
         sorted=1,
     )
     return found, places
+
+
+def split(x: Value) -> List[Value]:
+    """Return the columns of ``(n, d)``, each ``(n, 1)``."""
+    if x.width == 1:
+        return [x]
+    return x.graph.ops("Split", [x], [(x.dtype, (x.shape[0], 1))] * x.width, axis=1)
+
+
+def upright(x: Value) -> Value:
+    """Return ``(n,)`` as ``(n, 1)``; two axes stay."""
+    return x.reshape((-1, 1)) if len(x.shape) == 1 else x
+
+
+def squared_norms(x: Value) -> Value:
+    """Return ``x @ x`` of each row, ``(n, 1)``: multiplied and added in one rounding, as BLAS does."""
+    product = x.graph.op("MatMul", [x.unsqueezed(1), x.unsqueezed(2)], x.dtype, (x.shape[0], 1, 1))
+    return product.reshape((-1, 1))
+
+
+def is_infinite(x: Value) -> Value:
+    """Return where x is plus or minus infinity."""
+    return x.graph.op("IsInf", [x], np.bool_, x.shape)
+
+
+def any_of(condition: Value, axis: int = 1) -> Value:
+    """Return whether a condition holds anywhere along an axis, which is kept with size one."""
+    return condition.astype(np.float64).max(axis) > 0.0
+
+
+def affine(x: Value, weights: Any, bias: Any = None) -> Value:
+    """Return ``x @ weights + bias`` for rows ``(n, d)`` and weights ``(d, k)``, in the dtype that numpy computes in.
+
+    One Gemm, for a MatMul is not safe: onnxruntime folds a neighbouring factor or divisor of one number into it,
+    rounded to single precision.
+    """
+    if type(x) is not Value:  # rows of terms multiply in their own way
+        found: Value = x @ weights
+        return found if bias is None else found + beside(found, bias)
+    left, right = x._pair(x, weights)  # noqa: SLF001
+    shape = (x.shape[0], right.shape[1])
+    if bias is None:
+        return x.graph.op("Gemm", [left, right], left.dtype, shape)
+    shift = beside(left, bias)
+    if shift.dtype != left.dtype:
+        return affine(x, weights) + shift
+    return x.graph.op("Gemm", [left, right, shift], left.dtype, shape)
+
+
+def beside(x: Value, constant: Any) -> Value:
+    """Return a constant as ``(1, k)``, in the dtype that numpy computes in when it meets x.
+
+    A number alone counts less than an array does; whether a numpy number counts at all differs by numpy's version.
+    """
+    dtype = np.result_type(np.empty((1, 1), x.dtype), constant)
+    return x.graph.constant(np.atleast_1d(np.asarray(constant, dtype))[None])
+
+
+def erf(x: Value) -> Value:
+    """Return the error function of doubles, which onnxruntime lacks: its Taylor series about the nearest 64th.
+
+    Off by less than 1e-15.
+    """
+    nodes = np.arange(6 * 64 + 2) / 64.0
+    slope = 2.0 / math.sqrt(math.pi) * np.exp(-(nodes**2))
+    hermite = [np.ones_like(nodes), 2 * nodes]
+    for order in range(1, _TAYLOR - 2):
+        hermite.append(2 * nodes * hermite[-1] - 2 * order * hermite[-2])
+    terms = [slope * h * (-1) ** i / math.factorial(i + 1) for i, h in enumerate(hermite)]
+    table = np.stack([[math.erf(node) for node in nodes], *terms], axis=-1)
+    size = minimum(absolute(x), np.float64(6.0))
+    place = floor(size * 64.0 + 0.5)
+    step = (size - place / 64.0).unsqueezed(len(x.shape))
+    powers = step ** np.arange(float(_TAYLOR))
+    series = gather(table, place.astype(np.int64)) * powers
+    return sign(x) * series.sum(len(x.shape), keepdims=False)
+
+
+def refusing(x: Value, wrong: Value) -> Value:
+    """Return x ``(n, d)``; where a cell of ``wrong`` is true the graph fails, as the library raises an error there."""
+    rows = wrong.astype(np.int64).max(keepdims=False)
+    return x + gather(np.zeros((1, 1), x.dtype), rows)  # row 1 does not exist
+
+
+def log1p(x: Value) -> Value:
+    """Return log(1 + x), exact for small x too: what the addition rounded away is put back."""
+    u = x + 1.0
+    lost = where(absolute(x) < 1.0, ((u - 1.0) - x) / u, 0.0)
+    return log(u) - lost
+
+
+def expm1(x: Value) -> Value:
+    """Return exp(x) - 1, exact for small x too: ``(u - 1) x / log u`` of ``u = exp(x)``."""
+    u = exp(x)
+    near = (u - 1.0) * x / log(u)
+    return where((absolute(x) < 1.0) & ~u.equals(1.0), near, where(u.equals(1.0), x, u - 1.0))
 
 
 def zeros(x: Value, width: int) -> Value:

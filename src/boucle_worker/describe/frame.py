@@ -8,15 +8,17 @@ takes the value of each code in turn. The answers are a table that the graph loo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.formulas import concat, gather
 from boucle_worker.describe.graph import Graph, Value
+from boucle_worker.frames import Columns
 
+UNKNOWN = "\x00 a value that no vocabulary holds"
 WIDE = 64  # a one-hot table of more columns than this is written as comparisons
 
 
@@ -75,16 +77,34 @@ class Codes:
 
 
 @dataclass(frozen=True)
+class Made:
+    """How the library's rows of raw columns are made: ``build`` makes all of them, ``places`` are those meant.
+
+    ``first`` is one row as callers send it, of all raw columns.
+    """
+
+    build: Callable[[Columns], Any]
+    first: Columns
+    places: Sequence[int]
+
+    def rows(self, columns: Columns) -> Any:
+        """Return the container that the library would have here for such raw columns."""
+        return taken(self.build(columns), self.places)
+
+
+@dataclass(frozen=True)
 class Frame:
     """Columns by name. ``probes[source]`` holds the rows of each code of a raw column, as the library has them here.
 
-    ``is_vector`` says that one column was taken by its bare name: the library hands it on with one axis.
+    ``is_vector`` says that one column was taken by its bare name: the library hands it on with one axis. ``made`` is
+    told of raw columns, as callers send them.
     """
 
     parts: Sequence[Part]
     probes: Dict[str, Any]
     codes: Codes
     is_vector: bool = False
+    made: Optional[Made] = None
 
     @property
     def names(self) -> List[str]:
@@ -119,7 +139,8 @@ class Frame:
         parts = [self.parts[i] for i in places]
         wanted = {part.source for part in parts}
         probes = {s: taken(rows, list(places)) for s, rows in self.probes.items() if s in wanted}
-        return Frame(parts, probes, self.codes, is_vector)
+        made = self.made and replace(self.made, places=[self.made.places[i] for i in places])
+        return Frame(parts, probes, self.codes, is_vector, made)
 
 
 def as_value(rows: Any, step: str) -> Value:

@@ -29,14 +29,19 @@ class Mark(NamedTuple):
 
 
 class Graph:
-    """Nodes in the order they run, the constants they use by name, and marks for parity."""
+    """Nodes in the order they run, the constants they use by name, and marks for parity.
+
+    ``is_single`` is true once a part of the model computes in single precision.
+    """
 
     def __init__(self) -> None:
         self.nodes: List[Dict[str, Any]] = []
         self.arrays: Dict[str, Any] = {}
         self.marks: List[Mark] = []
+        self.is_single = False
         self.inputs: Dict[str, Value] = {}
         self.values: Dict[str, Value] = {}
+        self.texts: Dict[str, Dict[str, Any]] = {}
         self._names: Dict[Any, Any] = {}
         self._makers: Dict[str, Dict[str, Any]] = {}
         self._count = 0
@@ -45,6 +50,16 @@ class Graph:
         """Return what callers feed under that name."""
         self.inputs[name] = self.values[name] = Value(self, name, np.dtype(dtype), shape)
         return self.inputs[name]
+
+    def text(self, told: Dict[str, Any]) -> Value:
+        """Return what callers feed of the terms of a column of texts: int64 ``(3, segments, length)``.
+
+        ``told`` is the ``column``, the ``spec`` by which it is cut, and the ``vocabulary``; the same twice is fed once.
+        """
+        known = next((name for name, other in self.texts.items() if other == told), None)
+        name = known or f"terms:{len(self.texts)}"
+        self.texts[name] = told
+        return self.input(name, np.int64, (3, None, None))
 
     def constant(self, array: Any) -> Value:
         """Return an array as a Value of the graph; the same array twice is one constant."""
@@ -197,9 +212,16 @@ class Value:
         return self.graph.op("Neg", [self], self.dtype, self.shape)
 
     def __matmul__(self, other: Operand) -> Value:
-        """Rows ``(n, d)`` times ``(d, k)``."""
+        """Rows ``(n, d)`` times ``(d, k)``.
+
+        As Gemm where it can be: onnxruntime merges MatMul with a product or quotient by one number beside it, and
+        keeps that number in single precision, of doubles too.
+        """
         left, right = self._pair(self, other)
-        return self.graph.op("MatMul", [left, right], left.dtype, (*left.shape[:-1], right.shape[-1]))
+        is_plain = len(left.shape) == len(right.shape) == 2
+        return self.graph.op(
+            "Gemm" if is_plain else "MatMul", [left, right], left.dtype, (*left.shape[:-1], right.shape[-1])
+        )
 
     # comparison ---------------------------------------------------------------------------------------------------
     def __lt__(self, other: Operand) -> Value:

@@ -21,14 +21,16 @@ from boucle_worker.describe.tables import COLUMNWISE, tabulate
 
 LIBRARIES = ("sklearn", "xgboost", "lightgbm", "feature_engine", "category_encoders", "imblearn")
 
+SINGLE = ("xgboost",)  # computes in single precision, whatever it is given
+
 
 class Answer(NamedTuple):
     """What an estimator answers. A classifier tells ``label_index`` (the place of the label in ``classes``).
 
     ``label_index`` is int64 ``(n,)``; ``probabilities`` ``(n, k)``; ``decision`` what ``decision_function`` gives,
-    ``(n, 1)`` for two classes and for outlier detectors, else ``(n, k)``; ``value`` is the answer of a regressor ``(n,)`` or
-    ``(n, outputs)``, or the labels themselves where these are integers of no list (outlier detectors: -1 and 1,
-    clusters), int64 ``(n,)``. ``classes`` are in the order of the probabilities.
+    ``(n, 1)`` for two classes and for outlier detectors, else ``(n, k)``; ``value`` is the answer of a regressor
+    ``(n,)`` or ``(n, outputs)``, or the labels themselves where these are integers of no list (outlier detectors: -1
+    and 1, clusters), int64 ``(n,)``. ``classes`` are in the order of the probabilities.
     """
 
     label_index: Optional[Value] = None
@@ -83,6 +85,7 @@ class Writer:
     def predict(self, estimator: Any, x: Rows) -> Answer:
         """Return what the estimator answers to the rows. Raises Cannot."""
         name = known_name(estimator)
+        self.graph.is_single |= type(estimator).__module__.split(".")[0] in SINGLE
         rule = self._rules.predicts.get(name)
         if rule is None:
             raise Cannot(f"it holds a {name}, which has no exact graph")

@@ -133,6 +133,7 @@ def _changing(version: Version) -> dict[str, Any]:
         "interpreter": version.interpreter,
         "lock": _optional(version.lock),
         "signature": _optional(version.signature),
+        "graph": _optional(version.graph),
         "job": version.job,
         "isolation": version.isolation,
     }
@@ -150,7 +151,8 @@ def _version(row: Any) -> Version:
     values["name"] = values.pop("model")
     values["manifest"] = _manifest(values["manifest"])
     values["checks"] = tuple(from_json(Check, check) for check in json.loads(values["checks"]))
-    values["lock"] = from_json(Artifact, json.loads(values["lock"])) if values["lock"] else None
+    for name in ("lock", "graph"):
+        values[name] = from_json(Artifact, json.loads(values[name])) if values[name] else None
     values["signature"] = _signature(values["signature"]) if values["signature"] else None
     return Version(**values)
 

@@ -36,6 +36,7 @@ version = sa.Table(
     sa.Column("interpreter", sa.String(20)),
     sa.Column("lock", sa.Text),
     sa.Column("signature", sa.Text),
+    sa.Column("graph", sa.Text),
     sa.Column("job", sa.String(36)),
     sa.Column("isolation", sa.String(20), nullable=False),
     sa.UniqueConstraint("model", "digest", name="version_digest"),

@@ -8,10 +8,10 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 
 from boucle_worker.describe.errors import Cannot
-from boucle_worker.describe.formulas import concat
 from boucle_worker.describe.frame import Frame, Part, as_value, columns_of
 from boucle_worker.describe.graph import Value
 from boucle_worker.describe.tables import answers
+from boucle_worker.describe.terms import Sparse, side_by_side
 from boucle_worker.describe.writer import Answer, Predict, Rows, Transform, Writer
 
 
@@ -109,8 +109,9 @@ def _joined(estimator: Any, x: Any, made: Sequence[Rows], *, is_sparse: bool) ->
         raise Cannot(f"its {type(estimator).__name__} keeps no column")
     is_coded = any(isinstance(rows, Frame) and (rows.has_codes or any(p.is_date for p in rows.parts)) for rows in made)
     names = _output_names(estimator)
-    if x is None or not (is_coded or names):
-        return concat([as_value(rows, type(estimator).__name__) for rows in made]).sparse(is_sparse)
+    is_wide = any(isinstance(rows, Sparse) for rows in made)  # texts among them: the columns have no names of their own
+    if x is None or is_wide or not (is_coded or names):
+        return side_by_side([as_value(rows, type(estimator).__name__) for rows in made]).sparse(is_sparse)
     parts: List[Part] = []
     for rows in made:
         parts += rows.parts if isinstance(rows, Frame) else frame_of(rows).parts

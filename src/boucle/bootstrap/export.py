@@ -1,0 +1,165 @@
+"""export: the ONNX file of a fitted model, alone: for Java, C#, Scala, a phone, or any other onnxruntime."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boucle.adapters.converter import converted
+from boucle.adapters.onnx_alone import alone, answers_alone
+from boucle.adapters.onnx_checks import OnnxFiles
+from boucle.client.capture.answers import Answered, ask
+from boucle.client.capture.rows import Rows, candidates
+from boucle.core.check import Check
+from boucle.core.errors import BoucleError, ModelFailed
+from boucle.core.i18n import _
+from boucle.core.signature import Tensor
+from boucle.core.table import Table, missing_mask
+from boucle.packaging.boundary import boundary_rows
+from boucle.packaging.graph import listed
+from boucle.packaging.limits import with_limits
+from boucle.packaging.ports import Cannot as NoGraph
+from boucle.packaging.ports import Predict
+from boucle.packaging.proof import Terms, prove
+from boucle_worker.answers import answer
+from boucle_worker.describe import Cannot, Description, describe
+from boucle_worker.describe.expected import expected
+from boucle_worker.feeds import builder
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that stands alone, and what was proven of it."""
+
+    path: Path
+    size_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    proof: Check
+
+    def __str__(self) -> str:
+        """Return what a terminal shows."""
+        lines = [_("{path}: {size:.0f} kB, {proof}")]
+        told = [lines[0].format(path=self.path, size=self.size_bytes / 1000, proof=self.proof.observed)]
+        told += [_("takes {tensor}").format(tensor=listed([tensor])) for tensor in self.inputs]
+        told += [_("gives {tensor}").format(tensor=listed([tensor])) for tensor in self.outputs]
+        return "\n".join(told)
+
+
+def export(model: Any, path: str | os.PathLike[str], *, example: Any = None) -> Exported:
+    """Write a fitted model as an ONNX file that any onnxruntime runs as it is, once it is proven to answer the same.
+
+    ``example`` are raw rows as the model takes them; without it, what the model expects is read off the model itself
+    (texts where an encoder knows texts, numbers elsewhere) and the proof rests on generated rows alone. Each column
+    is an input ``(n, 1)``: double (NaN when missing), string (empty when missing), bool, or int64 microseconds since
+    1970. Outputs are ``label`` and ``probabilities``, or ``value``.
+
+    Raises CannotConvert when the model has no exact graph, or one that is not proven, with the reason; nothing is
+    written then.
+
+    >>> from sklearn.linear_model import LinearRegression  # doctest: +SKIP
+    >>> print(boucle.export(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), "line.onnx"))  # doctest: +SKIP
+    """
+    given = _rows_of(model) if example is None else candidates(example)
+    answered = ask(model, "export", given, None)
+    told = _described(model, answered.rows)
+    file = alone(told.header(), told.arrays, answered.signature)
+    facts = OnnxFiles().inspect(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the proof asks about infinities and the like, on purpose
+        proof = _proof(model, told, file, answered)
+    target = Path(path).expanduser()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside.write_bytes(file)
+    beside.replace(target)  # whoever reads the file of before never sees half of this one
+    return Exported(target, len(file), facts.inputs, facts.outputs, proof)
+
+
+class CannotConvert(BoucleError):
+    """A model that has no exact graph."""
+
+    code = "cannot-convert"
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model, self.reason = model, reason
+        text = _("{model} cannot be written as ONNX: {reason}. `boucle deploy` serves it in its own Python.")
+        super().__init__(text.format(model=model, reason=reason))
+
+
+def _rows_of(model: Any) -> tuple[Rows, ...]:
+    try:
+        signature, row = expected(model)
+    except Cannot as cannot:
+        raise CannotConvert(type(model).__name__, cannot.reason) from cannot
+    return candidates(builder(signature)(row))
+
+
+def _described(model: Any, rows: Rows) -> Description:
+    signature = {"feed": rows.feed, "inputs": [asdict(item) for item in rows.inputs]}
+    try:
+        return describe(model, signature, builder(signature), rows.table.take(slice(0, 1)).columns)
+    except Cannot as cannot:
+        raise CannotConvert(type(model).__name__, cannot.reason) from cannot
+
+
+def _proof(model: Any, told: Description, file: bytes, answered: Answered) -> Check:
+    """Return the Check of the file beside the model. Raises CannotConvert when it is not proven."""
+    signature, rows = answered.signature, answered.rows.table.take(answered.positions)
+    made = converted(told.header(), told.arrays, signature)
+    if isinstance(made, NoGraph):
+        raise CannotConvert(type(model).__name__, made.reason)
+    by_model = _predict(model, asdict(signature))
+    coding = with_limits(by_model, rows, made.coding, time.perf_counter)
+    made = dataclasses.replace(made, coding=coding)
+    groups = {"sample": rows, "generated": _taken(by_model, boundary_rows(made, rows))}
+    terms = Terms(signature.task, is_single=made.is_single)
+    proof = prove(by_model, answers_alone(file, signature), groups, terms)
+    if not proof.is_proven:
+        raise CannotConvert(type(model).__name__, proof.check().observed)
+    return proof.check()
+
+
+def _predict(model: Any, signature: dict[str, Any]) -> Predict:
+    """Return what asks the model here as its worker asks it elsewhere."""
+    build = builder(signature)
+
+    def predict(rows: Table) -> Table:
+        try:
+            return Table(answer(model, build(rows.columns), rows.n_rows, signature))
+        except Exception as error:
+            raise ModelFailed(str(error), "predict", type(error).__name__) from error
+
+    return predict
+
+
+def _taken(model: Predict, rows: Table) -> Table:
+    """Return the rows that the model takes and a file alone can be told: it refuses no number itself."""
+    can_be_told = np.ones(rows.n_rows, bool)
+    for column in rows.columns.values():
+        if column.kind == "text":
+            can_be_told &= np.array([cell != "" for cell in column.values], bool)  # the empty text says missing there
+        elif column.kind == "bool":
+            can_be_told &= ~missing_mask(column)
+    rows = rows.take(can_be_told)
+    kept = [row for chunk in np.array_split(np.arange(rows.n_rows), 20) for row in _answered(model, rows, chunk)]
+    return rows.take(np.array(kept, dtype=np.int64))
+
+
+def _answered(model: Predict, rows: Table, which: Any) -> list[int]:
+    if not len(which):
+        return []
+    try:
+        model(rows.take(which))
+    except ModelFailed:
+        if len(which) == 1:
+            return []
+        middle = len(which) // 2
+        return _answered(model, rows, which[:middle]) + _answered(model, rows, which[middle:])
+    return [int(row) for row in which]

@@ -1,0 +1,136 @@
+"""From a fitted model to the graph that answers in its place, or to the reason why it runs in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from boucle.core.check import Check
+from boucle.core.i18n import _
+from boucle.core.signature import Signature
+from boucle.core.table import Table
+from boucle.core.version import Artifact, Manifest, Runtime
+from boucle.loop.material import Material
+from boucle.loop.ports import Graph, WorkerProcess
+from boucle.loop.progress import Progress
+from boucle.loop.world import BuildWorld
+from boucle.packaging.boundary import boundary_rows
+from boucle.packaging.limits import with_limits
+from boucle.packaging.ports import Cannot, Converted, Predict
+from boucle.packaging.proof import Terms, prove
+from boucle_worker.frames import Columns
+
+MOST_REFERENCE = 5000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model in its worker: what the notebook sent of it, its signature, and what it answers."""
+
+    manifest: Manifest
+    material: Material
+    signature: Signature
+    predict: Predict
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a version answers: in which runtime and why, by which function; ``graph`` is its file when it has one."""
+
+    runtime: Runtime
+    reason: str
+    predict: Predict
+    signature: Signature
+    graph: Artifact | None = None
+
+
+def convert(progress: Progress, process: WorkerProcess, trial: Trial, world: BuildWorld) -> Converted | Cannot:
+    """Have the worker describe the model and write its graph: the step ``convert``, which never fails a build."""
+
+    def ask(header: dict[str, Any], columns: Columns) -> tuple[dict[str, Any], Columns]:
+        return process.call(header, columns, world.predict_timeout_s)
+
+    def work() -> tuple[Check, Converted | Cannot]:
+        start = world.clock()
+        made = world.converter.convert(ask, trial.signature, trial.material.rows.take(slice(0, 1)))
+        return convert_check(made, world.clock() - start), made
+
+    return progress.step("convert", work)
+
+
+def settle(progress: Progress, made: Converted | Cannot, trial: Trial, world: BuildWorld) -> Running:
+    """Return how the version runs: by its graph when that is proven (the step ``parity``), else in Python."""
+    if isinstance(made, Cannot):
+        return in_python(made.reason, trial.predict, trial.signature)
+    return progress.step("parity", lambda: _proven(made, trial, world))
+
+
+def _proven(made: Converted, trial: Trial, world: BuildWorld) -> tuple[Check, Running]:
+    rows, manifest = trial.material.rows, trial.manifest
+    coding = with_limits(trial.predict, rows, made.coding, world.clock)
+    made = world.converter.recoded(made, coding)
+    graph = opened(world, made)
+    reference = reference_rows(world, manifest)
+    groups = {"sample": rows, **({} if reference is None else {"reference": reference})}
+    groups["generated"] = boundary_rows(made, rows)
+    terms = Terms(trial.signature.task, is_single=made.is_single, clock=world.clock)
+
+    def by_graph(some: Table) -> Table:
+        return Table(graph.predict(some.columns))
+
+    proof = prove(trial.predict, by_graph, groups, terms)
+    check = proof.check()
+    if not proof.is_proven:
+        return check, in_python(_("its graph is not proven (see parity)"), trial.predict, trial.signature)
+    file = world.artifacts.write(made.file)
+    return check, Running("onnx", _reason(check), by_graph, made.signature, file)
+
+
+def _reason(check: Check) -> str:
+    return _("parity 0 of {rows:,} rows, largest difference {largest:.2g}").format(
+        rows=check.evidence["rows"], largest=check.evidence["largest_difference"]
+    )
+
+
+def in_python(reason: str, predict: Predict, signature: Signature) -> Running:
+    """Return how a version runs that has no graph, or none that is proven."""
+    return Running("python", _("runs in Python: {reason}").format(reason=reason), predict, signature)
+
+
+def convert_check(made: Converted | Cannot, seconds: float) -> Check:
+    """Return the Check ``convert``: a warning with the reason when the model has no exact graph."""
+    expected = _("a graph that computes as the model does")
+    if isinstance(made, Cannot):
+        advice = _("Nothing is wrong: the version answers from its own Python environment, some milliseconds slower.")
+        return Check("convert", "warn", _("no exact graph: {reason}").format(reason=made.reason), expected, advice)
+    evidence = {
+        "size_bytes": len(made.file),
+        "vocabularies": len(made.coding.vocabularies),
+        "marks": len(made.marks),
+        "convert_s": round(seconds, 3),
+    }
+    observed = _("an ONNX graph of {size:.0f} kB, written in {seconds:.2g} s")
+    return Check(
+        "convert", "pass", observed.format(size=len(made.file) / 1000, seconds=seconds), expected, evidence=evidence
+    )
+
+
+def reference_rows(world: BuildWorld, manifest: Manifest) -> Table | None:
+    """Return up to 5,000 rows of the reference, drawn with a fixed seed; None when the notebook sent none."""
+    if manifest.reference is None:
+        return None
+    rows = Table.from_bytes(world.artifacts.read(manifest.reference.digest))
+    names = [item.name for item in manifest.signature.inputs]
+    if any(name not in rows.columns for name in names):
+        return None
+    drawn = np.random.default_rng(0).permutation(rows.n_rows)[:MOST_REFERENCE]
+    return rows.select(names).take(np.sort(drawn))
+
+
+def opened(world: BuildWorld, made: Converted) -> Graph:
+    """Return the graph, loaded."""
+    graph = world.graphs.open(made.file, made.signature)
+    graph.load()
+    return graph

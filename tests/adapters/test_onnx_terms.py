@@ -1,0 +1,98 @@
+"""What feeds the terms of texts to a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boucle.adapters.onnx_terms import LENGTH, ROWS, segments, tensor_of, term_fill, termed
+from boucle.core.coding import Coding, read_coding
+from boucle.core.errors import InvalidRows
+from boucle.core.table import Column
+
+SPEC = {"steps": ["lower"], "analyzer": "word", "ngrams": [1, 1], "tokenizer": {"method": "split", "args": []}}
+TENSOR = tensor_of("terms:0", ["text"])
+
+
+def coding(vocabulary: list[str], **more: Any) -> Coding:
+    return Coding(texts={"terms:0": {"column": "text", "spec": {**SPEC, **more}, "vocabulary": vocabulary}})
+
+
+def dense(array: Any, n_rows: int, width: int) -> Any:
+    """Return the matrix that rows, terms and counts stand for."""
+    found = np.zeros((n_rows, width), dtype=np.int64)
+    np.add.at(found, (array[0].ravel(), array[1].ravel()), array[2].ravel())
+    return found
+
+
+def made(texts: list[Any], told: Coding) -> Any:
+    make = termed(TENSOR, told)
+    assert make is not None
+    return make([texts])
+
+
+def test_one_text_is_one_segment_of_its_terms() -> None:
+    assert made(["b A b unknown"], coding(["a", "b"])).tolist() == [[[0, 0]], [[1, 0]], [[2, 1]]]
+
+
+def test_a_text_without_terms_is_a_segment_of_nothing() -> None:
+    assert made([""], coding(["a"])).tolist() == [[[0]], [[0]], [[0]]]
+
+
+def test_several_texts_keep_their_rows_and_counts() -> None:
+    found = made(["a b b", "", "c"], coding(["a", "b", "c"]))
+    assert dense(found, 3, 3).tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_a_long_text_among_short_ones_takes_several_segments() -> None:
+    vocabulary = [f"w{i}" for i in range(3 * LENGTH)]
+    found = made(["w1", " ".join(vocabulary[: 2 * LENGTH + 1]), ""], coding(vocabulary))
+    assert found.shape == (3, 1 + 3 + 1, LENGTH)
+    assert dense(found, 3, len(vocabulary)).sum(axis=1).tolist() == [1, 2 * LENGTH + 1, 0]
+
+
+def test_segments_hold_every_count_whatever_the_lengths() -> None:
+    draw = np.random.default_rng(0)
+    rows = [dict.fromkeys(draw.choice(500, draw.integers(0, 300), replace=False).tolist(), 2) for _row in range(50)]
+    found = dense(segments(rows), 50, 500)
+    for row, counts in enumerate(rows):
+        assert {int(i): 2 for i in np.flatnonzero(found[row])} == counts
+
+
+def test_columns_and_cells_are_fed_alike() -> None:
+    told = coding(["a", "b"])
+    values = np.array(["a", "b b", None], dtype=object)
+    fill = term_fill(TENSOR, coding(["a", "b"], missing="a b"))
+    assert fill is not None
+    np.testing.assert_array_equal(fill({"text": Column("text", values)}), made(["a", "b b", "a b"], told))
+
+
+def test_a_missing_text_is_refused_by_its_row() -> None:
+    with pytest.raises(InvalidRows) as caught:
+        made(["a", None], coding(["a"]))
+    assert caught.value.problems[0].row == 1
+    assert caught.value.problems[0].code == "missing-value"
+
+
+def test_half_a_character_is_refused_where_it_has_no_hash() -> None:
+    hashed = coding([], hashed={"n_features": 8, "alternate_sign": True})
+    with pytest.raises(InvalidRows, match="Row 0, column 'text'"):
+        made(["a\ud800"], hashed)
+
+
+def test_rows_are_zeros_as_many_as_there_are_texts() -> None:
+    make = termed(tensor_of(ROWS, ["text"]), Coding())
+    assert make is not None
+    np.testing.assert_array_equal(make([["a", "b", ""]]), np.zeros((3, 1)))
+
+
+def test_other_inputs_are_not_of_terms() -> None:
+    assert termed(tensor_of("numbers", ["age"]), Coding()) is None
+    assert tensor_of("codes", ["city", "kind"]).shape == (None, 2)
+
+
+def test_a_file_carries_how_its_texts_are_cut() -> None:
+    told = coding(["straße", "日本"])
+    assert read_coding(told.to_text()) == told
