@@ -21,9 +21,23 @@ def converted(model: Any, inputs: list[dict[str, Any]]) -> bytes:
     else:
         kinds = {"text": StringTensorType}
         types = [(item["name"], kinds.get(item["kind"], FloatTensorType)([None, 1])) for item in inputs]
-    options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
+    options: dict[int, dict[str, Any]] = {}
+    if hasattr(model, "predict_proba"):
+        options[id(model)] = {"zipmap": False}
+    for step in _fitted_steps(model):  # en_US, their default locale, is not on every machine
+        if type(step).__name__ in ("CountVectorizer", "TfidfVectorizer"):
+            options[id(step)] = {"locale": "C"}
     made = convert_sklearn(model, initial_types=types, target_opset=OPSETS, options=options)
     return bytes(made.SerializeToString())
+
+
+def _fitted_steps(model: Any) -> list[Any]:
+    """Return the steps of pipelines and the parts of their column transformers, as they were fitted."""
+    found = []
+    for _name, step in getattr(model, "steps", ()):
+        found.append(step)
+        found += [part for _label, part, _columns in getattr(step, "transformers_", ())]
+    return found
 
 
 def without_text_imputers(model: Any) -> None:

@@ -50,20 +50,37 @@ class Cell:
             where = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119  # a name is all it is
             return {"cannot": f"CRASH {type(error).__name__}: {error} ({where})"[:300], "is_crash": True}
         seconds = time.perf_counter() - started
-        return {"header": description.header(), "arrays": description.arrays, "seconds": seconds} | self.about()
-
-    def about(self) -> dict[str, Any]:
-        """Return what decides the promise: whether the library answers in single precision."""
-        is_single = any(word in repr(self.model) for word in ("XGB", "LGBMRanker"))
-        return {"is_single": is_single}
+        return {"header": description.header(), "arrays": description.arrays, "seconds": seconds}
 
     def answer(self, told: dict[str, Any]) -> dict[str, Any]:
-        """Answer columns with those outputs, at once or one by one."""
+        """Answer columns with those outputs, at once or one by one, less the rows that the model refuses."""
         columns, wanted = told["rows"], told["outputs"]
         if not told.get("one_by_one"):
-            return answers(self.model, self.build(columns), wanted)
-        found = [answers(self.model, self.build(row), wanted) for row in each(columns)]
-        return {name: np.concatenate([answer[name] for answer in found]) for name in found[0]} if found else {}
+            try:
+                return {"refused": [], **answers(self.model, self.build(columns), wanted)}
+            except Exception as error:  # noqa: BLE001  # it refuses some of the rows: which?
+                if told.get("all_or_none"):
+                    return {"error": f"{type(error).__name__}: {error}"[:300]}
+        found, refused = self._each(columns, wanted)
+        if not found:
+            return {"refused": refused}
+        if told.get("one_by_one"):
+            return {
+                "refused": refused,
+                **{name: np.concatenate([answer[name] for answer in found]) for name in found[0]},
+            }
+        kept = np.setdiff1d(np.arange(size_of(columns)), refused)
+        return {"refused": refused, **answers(self.model, self.build(picked(columns, kept)), wanted)}
+
+    def _each(self, columns: Columns, wanted: Any) -> tuple[list[Any], list[int]]:
+        """Return the answers to each row by itself, and which rows the model refuses."""
+        found, refused = [], []
+        for i in range(size_of(columns)):
+            try:
+                found.append(answers(self.model, self.build(picked(columns, slice(i, i + 1))), wanted))
+            except Exception:  # noqa: BLE001  # whatever it raises is its refusal
+                refused.append(i)
+        return found, refused
 
     def beside(self, told: dict[str, Any]) -> dict[str, Any]:
         """Fit the case on rows without missing texts, and convert it by skl2onnx in single precision."""
@@ -80,7 +97,8 @@ class Cell:
         seconds = time.perf_counter() - started
         names = [name for name in told["outputs"] if name != "scores"]
         replies = {kind: answers(model, self.build(rows), names) for kind, rows in told["rows"].items()}
-        return {"file": file, "seconds": seconds, "answers": replies}
+        classes = getattr(model, "classes_", None)
+        return {"file": file, "seconds": seconds, "answers": replies, "classes": classes}
 
     def cover(self, told: dict[str, Any]) -> list[dict[str, Any]]:
         """Fit each estimator of scikit-learn's own list and describe it."""
@@ -126,13 +144,17 @@ def places(model: Any, labels: Any) -> Any:
     return np.array([known[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
 
 
-def each(columns: Columns) -> Any:
-    """Yield the columns of each row by itself."""
-    for i in range(len(next(iter(columns.values())).values)):
-        yield {
-            name: Column(c.kind, c.values[i : i + 1], None if c.missing is None else c.missing[i : i + 1])
-            for name, c in columns.items()
-        }
+def picked(columns: Columns, rows: Any) -> Columns:
+    """Return some rows of columns."""
+    return {
+        name: Column(c.kind, c.values[rows], None if c.missing is None else c.missing[rows])
+        for name, c in columns.items()
+    }
+
+
+def size_of(columns: Columns) -> int:
+    """Return the number of rows."""
+    return len(next(iter(columns.values())).values)
 
 
 def serve() -> None:

@@ -61,7 +61,7 @@ SCALERS: Makers = {
     "min-max": lambda: MinMaxScaler((-1.0, 1.0), clip=True),
     "largest": MaxAbsScaler,
     "power": PowerTransformer,
-    "quantile": lambda: QuantileTransformer(80),
+    "quantile": lambda: QuantileTransformer(n_quantiles=80),
     "bins": lambda: KBinsDiscretizer(4, encode="onehot-dense", strategy="kmeans", random_state=0),
     "squares": lambda: make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False)),
 }
@@ -131,7 +131,12 @@ def recipes() -> Any:
             "rows": st.sampled_from(["table", "table", "frame", "frame32", "holes", "matrix32"]),
             "seed": st.integers(0, 1000),
         }
-    )
+    ).filter(lambda recipe: not _is_tied(recipe))
+
+
+def _is_tied(recipe: dict[str, Any]) -> bool:
+    """True where many rows may be equally far: which of them a neighbours' model then takes is arbitrary."""
+    return "KNN" in recipe["model"][1] and (recipe["scaler"] == "bins" or recipe["reducer"] == "best")
 
 
 def drawn(n: int) -> list[dict[str, Any]]:

@@ -89,10 +89,10 @@ def _scaled(model: Any) -> Any:
     return make_pipeline(StandardScaler(), model)
 
 
-def _bank(model: Any) -> Any:
+def _bank(model: Any, **settings: Any) -> Any:
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     steps = [("numbers", numbers, BANK_NUMBERS), ("texts", one_hot(), BANK_TEXTS)]
-    return make_pipeline(ColumnTransformer(steps), model)
+    return make_pipeline(ColumnTransformer(steps, **settings), model)
 
 
 def _bank_ordinal(model: Any) -> Any:
@@ -219,7 +219,7 @@ ESTIMATORS = [
         SLOW,
     ),
     Case("KNN on whole numbers", lambda: KNeighborsRegressor(5, weights="distance"), "value", "counts", SLOW),
-    Case("MLPRegressor", lambda: table(MLPRegressor((32,), max_iter=100, random_state=0)), "value"),
+    Case("MLPRegressor", lambda: table(MLPRegressor(hidden_layer_sizes=(32,), max_iter=100, random_state=0)), "value"),
     Case(
         "MLP logistic, early stopping",
         lambda: table(MLPClassifier((20,), activation="logistic", early_stopping=True, max_iter=80, random_state=0)),
@@ -237,7 +237,7 @@ ESTIMATORS = [
     Case("OneClassSVM of a matrix", lambda: _scaled(OneClassSVM(gamma="auto", nu=0.05)), "none", "matrix", SLOW),
     Case(
         "IsolationForest, half of the columns",
-        lambda: IsolationForest(50, max_features=0.5, random_state=0),
+        lambda: IsolationForest(n_estimators=50, max_features=0.5, random_state=0),
         "none",
         "matrix",
     ),
@@ -281,13 +281,16 @@ ESTIMATORS = [
     Case("bank XGB", lambda: _bank(xgb()), rows="bank"),
     Case(
         "bank histogram boosting",
-        lambda: _bank(HistGradientBoostingClassifier(max_iter=60, random_state=0)),
+        lambda: _bank(HistGradientBoostingClassifier(max_iter=60, random_state=0), sparse_threshold=0.0),
         "words",
         "bank",
     ),
     Case(
         "bank calibrated boosting",
-        lambda: _bank(CalibratedClassifierCV(HistGradientBoostingClassifier(max_iter=30, random_state=0), cv=3)),
+        lambda: _bank(
+            CalibratedClassifierCV(HistGradientBoostingClassifier(max_iter=30, random_state=0), cv=3),
+            sparse_threshold=0.0,
+        ),
         rows="bank",
         budget_us=SLOW,
     ),

@@ -30,7 +30,7 @@ from onnx_report import Result
 from onnx_sets import BESIDE, ROOT, SETS, interpreter
 
 BENCHMARKS = Path(__file__).resolve().parent
-WHOLE, QUICK = Size(rows=2000, boundary=400), Size(rows=400, boundary=60)
+WHOLE, QUICK = Size(rows=2000, boundary=600), Size(rows=400, boundary=150)
 
 
 class Cell:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from boucle.client.capture.rows import read_rows
+from boucle.core.errors import ModelFailed
+from boucle.core.table import Table
+from boucle.packaging.limits import narrowed, with_limits
 from boucle_worker.frames import Column, Columns
-from onnx_boundary import boundary_rows
 from onnx_data import Data, data, targets
 from onnx_list import find
 from onnx_report import Result
@@ -46,9 +49,14 @@ def measured(cell: Any, library_set: str, told: Any, size: Size, *, beside: bool
     try:
         served = Served(reply["header"], reply["arrays"])
         result.kilobytes = len(served.file) / 1024
-        given.rows["boundary"] = boundary_rows(served, reply["arrays"], given.rows["train"], size.boundary)
-        result.promise = SINGLE if reply["is_single"] or "32" in case.rows else EXACT
+        served.coding = with_limits(
+            _asked(cell, served.outputs), Table(given.rows["train"]), served.coding, perf_counter
+        )
+        given.rows["boundary"] = served.boundary(given.rows["train"], size.boundary)
+        result.promise = SINGLE if reply["header"]["is_single"] or "32" in case.rows else EXACT
         _compare(cell, served, given, result)
+        if result.breaks_far_off():
+            _narrow(cell, served, given, result, size)
         _time(served, given, result)
         if beside:
             _beside(cell, served, given, result)
@@ -84,20 +92,63 @@ class Given:
         self.y = targets(found, task)
 
 
-def _compare(cell: Any, served: Served, given: Given, result: Result) -> None:
-    for kind, columns in given.rows.items():
-        reply = cell.ask("answer", rows=columns, outputs=served.outputs)
+def _asked(cell: Any, outputs: list[str]) -> Any:
+    """Return the model as a build asks it: it raises ModelFailed when it refuses a row."""
+
+    def predict(rows: Table) -> Table:
+        reply = cell.ask("answer", rows=dict(rows.columns), outputs=outputs, all_or_none=True)
         if "error" in reply:
-            raise RuntimeError(f"the model on {kind} rows: {reply['error']}")
-        graph = served.answers(columns)
-        if not set(graph) - {"scores"} <= set(reply):
-            raise RuntimeError(f"the graph gives {sorted(graph)}, the model {sorted(reply)}")
-        found = gaps(graph, reply)
-        again = np.flatnonzero(broken(found, result.promise))[:_MOST_AGAIN]
-        rows = np.arange(len(graph[served.outputs[0]])) if kind == "boundary" else again
-        found = _retried(cell, served, columns, (rows, reply, found), result)
-        result.rows += len(graph[served.outputs[0]])
-        result.take(kind, found)
+            raise ModelFailed(reply["error"])
+        return rows
+
+    return predict
+
+
+def _compare(cell: Any, served: Served, given: Given, result: Result) -> None:
+    for kind in given.rows:
+        _compare_kind(cell, served, given, result, kind)
+
+
+def _narrow(cell: Any, served: Served, given: Given, result: Result, size: Size) -> None:
+    """Compare once more with a graph that refuses numbers far beyond those known, as builds do: told, not failed."""
+    served.coding = narrowed(served.coding, Table(given.rows["train"]))
+    result.is_narrow, result.worst = True, ""
+    result.forget("boundary")
+    given.rows["boundary"] = served.boundary(given.rows["train"], size.boundary)
+    _compare_kind(cell, served, given, result, "boundary")
+
+
+def _compare_kind(cell: Any, served: Served, given: Given, result: Result, kind: str) -> None:
+    every = given.rows[kind]
+    is_taken = served.accepted(every)
+    columns = picked(every, is_taken)
+    if not is_taken.all():
+        strict = cell.ask("answer", rows=picked(every, ~is_taken), outputs=served.outputs, one_by_one=True)
+        result.too_strict += int((~is_taken).sum()) - len(strict["refused"])
+    reply = cell.ask("answer", rows=columns, outputs=served.outputs)
+    refused = reply.pop("refused", None)
+    if refused is None:
+        raise RuntimeError(f"the model on {kind} rows: {reply['error']}")
+    result.too_lax += len(refused)
+    columns = picked(columns, np.setdiff1d(np.arange(int(is_taken.sum())), refused))
+    given.rows[kind] = columns
+    graph = served.answers(columns)
+    if not set(graph) - {"scores"} <= set(reply):
+        raise RuntimeError(f"the graph gives {sorted(graph)}, the model {sorted(reply)}")
+    found = gaps(graph, reply)
+    again = np.flatnonzero(broken(found, result.promise))[:_MOST_AGAIN]
+    rows = np.arange(len(graph[served.outputs[0]])) if kind == "boundary" else again
+    found = _retried(cell, served, columns, (rows, reply, found), result)
+    result.take(kind, found)
+    _explain(kind, columns, found, result)
+
+
+def _explain(kind: str, columns: Columns, found: Any, result: Result) -> None:
+    """Keep the first row on which both differ."""
+    rows = np.flatnonzero(broken(found, result.promise))
+    if len(rows) and not result.worst:
+        row = {name: str(column.values[rows[0]]) for name, column in columns.items()}
+        result.worst = f"{len(rows)} {kind} rows, the first {row}"
 
 
 def _retried(cell: Any, served: Served, columns: Columns, told: Any, result: Result) -> Any:
@@ -110,8 +161,8 @@ def _retried(cell: Any, served: Served, columns: Columns, told: Any, result: Res
         return found
     some = picked(columns, rows)
     alone = cell.ask("answer", rows=some, outputs=served.outputs, one_by_one=True)
-    if "error" in alone:
-        raise RuntimeError(f"the model on one row: {alone['error']}")
+    if alone.pop("refused", ["all"]):
+        raise RuntimeError("the model refuses a row by itself that it answers among others")
     batch = {name: answer[rows] for name, answer in together.items()}
     graph, single = served.answers(some), served.answers(some, one_by_one=True)
     torn = broken(gaps(alone, batch), result.promise)
@@ -152,7 +203,7 @@ def _beside(cell: Any, served: Served, given: Given, result: Result) -> None:
         is_matrix = theirs.get_inputs()[0].name == "X"
         for kind, columns in rows.items():
             outputs = theirs.run(None, _their_feeds(theirs, columns, is_matrix=is_matrix))
-            _judge(result, kind, outputs, reply["answers"][kind])
+            _judge(result, kind, outputs, (reply["answers"][kind], reply["classes"]))
         one = _their_feeds(theirs, picked(rows["unseen"], np.arange(1)), is_matrix=is_matrix)
         many = _their_feeds(theirs, {n: _filled(c) for n, c in _many(given).items()}, is_matrix=is_matrix)
         result.beside_one_us = alternated({"one": lambda: theirs.run(None, one)}, 50)["one"]
@@ -163,14 +214,14 @@ def _beside(cell: Any, served: Served, given: Given, result: Result) -> None:
         result.beside_reason = f"{type(error).__name__}: {error}"[:120]
 
 
-def _judge(result: Result, kind: str, outputs: list[Any], model: dict[str, Any]) -> None:
+def _judge(result: Result, kind: str, outputs: list[Any], told: Any) -> None:
     """Compare the graph of skl2onnx with its model: labels first, then probabilities, or values."""
+    model, classes = told
     if "label_index" in model:
         given: dict[str, Any] = {"probabilities": outputs[1]} if "probabilities" in model else {}
-        classes = np.unique(outputs[0])
         wanted = {name: model[name] for name in given}
         found = gaps(given, wanted)
-        found["labels"] = np.searchsorted(classes, outputs[0]) != model["label_index"]
+        found["labels"] = np.searchsorted(classes, outputs[0].ravel()) != model["label_index"]
     else:
         found = gaps({"value": outputs[0]}, {"value": model["value"]})
     result.beside_labels[kind] = int(found["labels"].sum()) if "labels" in found else 0

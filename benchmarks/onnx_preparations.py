@@ -179,8 +179,15 @@ PREPARATIONS = [
     ),
     Case("Yeo-Johnson", lambda: table(LR(max_iter=1000), mean(PowerTransformer()))),
     Case("Box-Cox", lambda: make_pipeline(PowerTransformer(method="box-cox"), Ridge()), "value", "positive"),
-    Case("quantiles to normal", lambda: table(LR(), mean(QuantileTransformer(100, output_distribution="normal")))),
-    Case("quantiles + KNN", lambda: table(KNeighborsClassifier(), mean(QuantileTransformer(50))), budget_us=SLOW),
+    Case(
+        "quantiles to normal",
+        lambda: table(LR(), mean(QuantileTransformer(n_quantiles=100, output_distribution="normal"))),
+    ),
+    Case(
+        "quantiles + KNN",
+        lambda: table(KNeighborsClassifier(), mean(QuantileTransformer(n_quantiles=50))),
+        budget_us=SLOW,
+    ),
     Case("bins one-hot", lambda: table(LR(max_iter=1000), make_pipeline(SimpleImputer(), _bins("onehot")))),
     Case("bins ordinal + forest", lambda: table(forest(), make_pipeline(SimpleImputer(), _bins("ordinal")), ordinal())),
     Case("nested bins, scales and directions", _nested),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ HEAD = (
 class Result:
     """What a case gave in a library set; distances are the largest, ``reason`` tells why there is no graph.
 
-    ``torn`` rows are those on which the model disagrees with itself, one row against many. Times are microseconds.
+    ``torn`` rows are those on which the model disagrees with itself, one row against many; ``too_strict`` ones the
+    graph refuses and the model does not, ``too_lax`` the other way round. Times are microseconds.
     """
 
     name: str
@@ -30,12 +31,14 @@ class Result:
     promise: float = 1e-9
     converts: bool = False
     reason: str = ""
-    rows: int = 0
     torn: int = 0
+    too_strict: int = 0
+    too_lax: int = 0
+    worst: str = ""
+    is_narrow: bool = False
+    sizes: dict[str, int] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
-    probabilities: float = -1.0
-    scores: float = -1.0
-    value: float = -1.0
+    apart: dict[str, dict[str, float]] = field(default_factory=dict)
     convert_s: float = 0.0
     one_row_us: float = 0.0
     fed_row_us: float = 0.0
@@ -51,9 +54,55 @@ class Result:
     def take(self, kind: str, found: dict[str, Any]) -> None:
         """Take the distances of rows of a kind."""
         self.labels[kind] = int(np.sum(found.get("labels", 0)))
-        for name in ("probabilities", "scores", "value"):
-            if name in found and len(found[name]):
-                setattr(self, name, max(getattr(self, name), float(found[name].max())))
+        self.sizes[kind] = max(len(distances) for distances in found.values())
+        self.apart[kind] = {name: float(d.max()) for name, d in found.items() if name != "labels" and len(d)}
+
+    def forget(self, kind: str) -> None:
+        """Take back what was said of rows of a kind, refusals too."""
+        for told in (self.sizes, self.labels, self.apart):
+            told.pop(kind, None)
+        self.too_strict = self.too_lax = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows were compared."""
+        return sum(self.sizes.values())
+
+    def largest(self, output: str) -> float:
+        """Return the largest difference of an output; -1 when it has none."""
+        return max((found[output] for found in self.apart.values() if output in found), default=-1.0)
+
+    @property
+    def probabilities(self) -> float:
+        """The largest difference of probabilities."""
+        return self.largest("probabilities")
+
+    @property
+    def scores(self) -> float:
+        """The largest difference of decision values, as part of their size."""
+        return self.largest("scores")
+
+    @property
+    def value(self) -> float:
+        """The largest difference of a regression, as part of its size."""
+        return self.largest("value")
+
+    def breaks_far_off(self) -> bool:
+        """True when the answers are those promised on all rows but the boundary ones."""
+        whole = self.apart.get("boundary", {}), self.labels.get("boundary", 0)
+        near = Result(self.name, self.library_set, promise=self.promise, converts=True)
+        near.labels = {kind: n for kind, n in self.labels.items() if kind != "boundary"}
+        near.apart = {kind: found for kind, found in self.apart.items() if kind != "boundary"}
+        return not near.differs() and bool(replace(near, labels={"b": whole[1]}, apart={"b": whole[0]}).differs())
+
+    def differs(self) -> list[str]:
+        """Return the promises about answers that are missed."""
+        told = {
+            "labels": sum(self.labels.values()) > 0,
+            "probabilities": max(self.probabilities, self.scores) > 1e-6,
+            "values": self.value > self.promise,
+        }
+        return [name for name, is_missed in told.items() if is_missed]
 
     @property
     def ratio(self) -> float | None:
@@ -64,14 +113,14 @@ class Result:
         """Return the promises that the graph misses."""
         ratio = self.ratio
         told = {
-            "labels": sum(self.labels.values()) > 0,
-            "probabilities": max(self.probabilities, self.scores) > 1e-6,
-            "values": self.value > self.promise,
+            "refusals": self.too_lax > 0 or (self.too_strict > 0 and not self.is_narrow),
             "conversion": self.convert_s > CONVERT_S and self.kilobytes <= FOREST_KB,
             "one row": self.one_row_us > self.budget_us,
             "1,000 rows": ratio is not None and ratio > RATIO,
         }
-        return [name for name, is_missed in told.items() if self.converts and is_missed]
+        if not self.converts:
+            return []
+        return self.differs() + [name for name, is_missed in told.items() if is_missed]
 
 
 def line(result: Result) -> str:
@@ -116,6 +165,8 @@ def _total(name: str, results: Sequence[Result]) -> bool:
         if worst is not None:
             print(f"  largest difference of {field_name}: {_told(getattr(worst, field_name))} ({worst.name})")
     print(f"  rows where the model disagrees with itself: {torn} ({torn / max(rows, 1):.3%}, promised {TORN:.1%})")
+    narrow = [r.name for r in whole if r.is_narrow]
+    print(f"  exact once numbers far beyond those known are refused: {len(narrow)}: {', '.join(narrow)}")
     ratios = [r.ratio for r in whole if r.ratio is not None]
     if ratios:
         wrong = sum(sum(r.beside_labels.values()) for r in whole)
@@ -126,9 +177,12 @@ def _total(name: str, results: Sequence[Result]) -> bool:
     missed = _by_promise(whole)
     for promise, names in missed.items():
         print(f"  MISSED {promise}: {len(names)}: {', '.join(names)}")
+    for r in whole:
+        if r.worst:
+            print(f"  {r.name}: {r.worst[:400]}")
     for reason, count in Counter(r.reason for r in results if not r.converts).most_common():
-        names = ", ".join(r.name for r in results if r.reason == reason)
-        print(f"  refused {count}: {reason}: {names}")
+        told = ", ".join(r.name for r in results if r.reason == reason)
+        print(f"  refused {count}: {reason}: {told}")
     return bool(missed) or share < CONVERTING or torn > TORN * rows
 
 

@@ -11,16 +11,18 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from boucle.adapters.onnx_codes import CODES, DATES, NUMBERS
-from boucle.adapters.onnx_runtime import _cell_fill, _fill, options
-from boucle.adapters.onnx_writer import SERVED, assembled
-from boucle.core.coding import METADATA_KEY, read_coding
-from boucle.core.signature import Tensor
-from boucle.core.table import cells
+from boucle.adapters.converter import _inside
+from boucle.adapters.onnx_runtime import _cell_fill, _fill, feeds_of, options
+from boucle.adapters.onnx_terms import tensor_of
+from boucle.adapters.onnx_writer import SERVED, assembled, coding_of
+from boucle.core.coding import Coding
+from boucle.core.errors import InvalidRows
+from boucle.core.table import Table, cells
+from boucle.packaging.boundary import boundary_rows
+from boucle.packaging.ports import Converted, Mark
 from boucle_worker.frames import Column, Columns
 
 ALL = ("label_index", "probabilities", "scores", "value")
-DTYPES = {NUMBERS: "float64", CODES: "int64", DATES: "int64"}
 EXACT, SINGLE = 1e-9, 1e-6
 PROBABILITY = 1e-6
 _BLOCKS, _CALLS = 7, 150
@@ -32,27 +34,51 @@ class Served:
     """The graph of a description, in this process, on one thread."""
 
     def __init__(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
-        self.header = header
+        self.header, self._arrays = header, arrays
         self.file = assembled(header, arrays, SERVED)
         whole = assembled(header, arrays, ALL)
         onnx.checker.check_model(whole)
         self._whole = session(whole)
         self._session = session(self.file)
-        self._coding = read_coding(self._whole.get_modelmeta().custom_metadata_map[METADATA_KEY])
-        self._tensors = [Tensor(n, DTYPES[n], (None, len(cs)), tuple(cs)) for n, cs in header["inputs"].items()]
+        self.coding: Coding = coding_of(header)
+        self._tensors = tuple(tensor_of(name, columns) for name, columns in header["inputs"].items())
         self.outputs = [output.name for output in self._whole.get_outputs()]
 
+    def boundary(self, columns: Columns, n: int) -> Columns:
+        """Return about ``n`` rows where the model changes its mind, as the platform's builds make them."""
+        marks = tuple(Mark(m["value"], m["column"], self._arrays[m["thresholds"]]) for m in self.header["marks"])
+        inside = _inside(self.header, self._arrays, self._tensors) if marks else None
+        signature: Any = None  # nothing asks for it
+        made = Converted(self.file, signature, self.coding, marks, inside)
+        return dict(boundary_rows(made, Table(columns), n).columns)
+
+    def accepted(self, columns: Columns) -> Any:
+        """Return which rows the gateway does not refuse."""
+        try:
+            self.feeds(columns)
+        except InvalidRows:
+            n = len(next(iter(columns.values())).values)
+            return np.array([self._takes(picked(columns, slice(i, i + 1))) for i in range(n)])
+        return np.ones(len(next(iter(columns.values())).values), dtype=bool)
+
+    def _takes(self, columns: Columns) -> bool:
+        try:
+            self.feeds(columns)
+        except InvalidRows:
+            return False
+        return True
+
     def feeds(self, columns: Columns) -> Answers:
-        """Return the arrays of the inputs."""
-        return {tensor.name: _fill(tensor, self._coding)(columns) for tensor in self._tensors}
+        """Return the arrays of the inputs. Raises InvalidRows for what the model refuses."""
+        return feeds_of(self._tensors, self.coding, columns)
 
     def answers(self, columns: Columns, *, one_by_one: bool = False) -> Answers:
         """Return all outputs for columns."""
-        feeds = self.feeds(columns)
         if not one_by_one:
-            return dict(zip(self.outputs, self._whole.run(None, feeds), strict=True))
+            return dict(zip(self.outputs, self._whole.run(None, self.feeds(columns)), strict=True))
         n = len(next(iter(columns.values())).values)
-        found = [self._whole.run(None, {name: a[i : i + 1] for name, a in feeds.items()}) for i in range(n)]
+        each = [self.feeds(picked(columns, slice(i, i + 1))) for i in range(n)]
+        found = [self._whole.run(None, row) for row in each]
         return {name: np.concatenate([row[k] for row in found]) for k, name in enumerate(self.outputs)}
 
     def runner(self, columns: Columns) -> Callable[[], Any]:
@@ -67,8 +93,8 @@ class Served:
         row = [cells(column) for column in columns.values()]
         fills: list[tuple[str, Callable[[Any], Any], Any]] = []
         for tensor in self._tensors:
-            cell_fill = _cell_fill(tensor, names, kinds, self._coding)
-            fills.append((tensor.name, cell_fill or _fill(tensor, self._coding), row if cell_fill else columns))
+            cell_fill = _cell_fill(tensor, names, kinds, self.coding)
+            fills.append((tensor.name, cell_fill or _fill(tensor, self.coding), row if cell_fill else columns))
         return lambda: self._session.run(None, {name: fill(given) for name, fill, given in fills})
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from boucle.bootstrap.export import export as export
     from boucle.client.client import Client as Client
     from boucle.client.deploy import deploy as deploy
     from boucle.client.deployment import Deployment as Deployment
     from boucle.core.answer import Answer as Answer
     from boucle.core.errors import BoucleError as BoucleError
+    from boucle.standalone import export as export
 
 __version__ = "0.1.0"
 __all__ = ["Answer", "BoucleError", "Client", "Deployment", "deploy", "export"]
@@ -27,7 +27,7 @@ _HOMES = {
     "Client": "boucle.client.client",
     "Deployment": "boucle.client.deployment",
     "deploy": "boucle.client.deploy",
-    "export": "boucle.bootstrap.export",
+    "export": "boucle.standalone",
 }
 
 

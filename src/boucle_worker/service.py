@@ -42,7 +42,8 @@ class Worker:
                 raise WorkerError("protocol", "unknown op {!r}; ops: {}".format(op[:40], ", ".join(handlers)))
             return handlers[op](header, columns)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # the model's code may raise anything
-            traceback.print_exc()
+            if not header.get("is_probe"):
+                traceback.print_exc()
             return answer_of(error, op if op in ("load", "predict") else "protocol"), {}
 
     def _ping(self, _header: Dict[str, Any], _columns: Columns) -> Reply:
@@ -77,15 +78,16 @@ class Worker:
     def _describe(self, _header: Dict[str, Any], columns: Columns) -> Reply:
         """Answer the description of the model as a graph, or why there is none. ``columns`` are a few raw rows."""
         from boucle_worker.describe import Cannot, describe
-        from boucle_worker.describe.stored import packed
+        from boucle_worker.stored import packed
 
         if self._build is None:
             raise WorkerError("protocol", "no model is loaded: send a load frame first")
         started = time.perf_counter()
         try:
-            data = packed(describe(self._model, self._signature, self._build, columns))
+            found = describe(self._model, self._signature, self._build, columns)
         except Cannot as cannot:
             return {"ok": True, "cannot": cannot.reason[:500]}, {}
+        data = packed(found.header(), found.arrays)
         words = np.frombuffer(data + bytes(-len(data) % 8), dtype="<i8")
         seconds = round(time.perf_counter() - started, 4)
         return {"ok": True, "bytes": len(data), "describe_s": seconds}, {"description": Column("int", words)}

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from boucle.adapters.converter import converted
+from boucle.adapters.onnx_runtime import OnnxGraph
 from boucle.adapters.onnx_terms import LENGTH, ROWS, segments, tensor_of, term_fill, termed
+from boucle.client.capture.rows import read_rows
 from boucle.core.coding import Coding, read_coding
 from boucle.core.errors import InvalidRows
+from boucle.core.signature import Signature
 from boucle.core.table import Column
+from boucle.packaging.ports import Converted
+from boucle_worker.describe import describe
+from boucle_worker.stored import packed, unpacked
+from boucle_worker.feeds import builder
 
 SPEC = {"steps": ["lower"], "analyzer": "word", "ngrams": [1, 1], "tokenizer": {"method": "split", "args": []}}
 TENSOR = tensor_of("terms:0", ["text"])
@@ -91,6 +107,30 @@ def test_rows_are_zeros_as_many_as_there_are_texts() -> None:
 def test_other_inputs_are_not_of_terms() -> None:
     assert termed(tensor_of("numbers", ["age"]), Coding()) is None
     assert tensor_of("codes", ["city", "kind"]).shape == (None, 2)
+
+
+def test_a_graph_of_texts_answers_columns_and_cells_as_the_model_does() -> None:
+    texts = ["Paris is big", "the sea", "big blue sea", "", "paris paris", "Lyon"]
+    X = pd.DataFrame({"text": pd.Series(texts, dtype=object), "age": [1.0, 2.0, np.nan, 4.0, 5.0, 6.0]})
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    before = ColumnTransformer([("words", TfidfVectorizer(), "text"), ("age", numbers, ["age"])])
+    model = make_pipeline(before, LogisticRegression()).fit(X, [0, 1, 1, 0, 0, 1])
+    read = read_rows(X)
+    told = {"feed": read.feed, "inputs": [asdict(item) for item in read.inputs]}
+    description = describe(model, told, builder(told), read.table.columns)
+    signature = Signature("pandas", read.inputs, "classification", "int", (0, 1), probabilities=True)
+    made = converted(*unpacked(packed(description.header(), description.arrays)), signature)
+    assert isinstance(made, Converted)
+    graph = OnnxGraph(made.file, made.signature)
+    graph.load()
+    wanted = model.predict_proba(X)
+    np.testing.assert_allclose(graph.predict(read.table.columns)["probabilities"].values, wanted, atol=1e-12)
+    answer = graph.for_cells(("age", "text"))
+    assert answer is not None
+    found = answer([[5.0, None], ["paris paris", "big blue sea"]])["probabilities"].values
+    np.testing.assert_allclose(found, wanted[[4, 2]], atol=1e-12)
+    with pytest.raises(InvalidRows, match="Row 1, column 'text'"):
+        answer([[5.0, None], ["paris", None]])
 
 
 def test_a_file_carries_how_its_texts_are_cut() -> None:

@@ -55,6 +55,7 @@ def test_the_jobs_of_an_older_release_wait_between_attempts_as_they_did(url: str
     with engine.begin() as connection:  # as the release before left it
         connection.execute(sa.text("DROP INDEX job_dedupe"))
         connection.execute(sa.text("ALTER TABLE job DROP COLUMN backoff_s"))
+        connection.execute(sa.text("ALTER TABLE version DROP COLUMN graph"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
 
     migrate(engine)

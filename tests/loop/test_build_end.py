@@ -27,7 +27,18 @@ from boucle.registry.registry import Registry
 from loop.doubling import Doubling
 from loop.scene import Scene, pins, statuses, worlds_of
 
-STEPS = ["artifacts", "environment", "load", "convert", "raw-rows", "reproduce", "schema", "timing", "smoke"]
+STEPS = [
+    "artifacts",
+    "environment",
+    "load",
+    "convert",
+    "raw-rows",
+    "reproduce",
+    "suspects",
+    "schema",
+    "timing",
+    "smoke",
+]
 MATRIX = np.arange(60.0).reshape(30, 2)
 LEASE_S = 30.0
 KILLED = 137

@@ -21,7 +21,18 @@ from loop.shop import N, customers, pipeline
 
 MATRIX = np.arange(60.0).reshape(30, 2)
 SMALL = pins("numpy", "cloudpickle")
-STEPS = ["artifacts", "environment", "load", "convert", "raw-rows", "reproduce", "schema", "timing", "smoke"]
+STEPS = [
+    "artifacts",
+    "environment",
+    "load",
+    "convert",
+    "raw-rows",
+    "reproduce",
+    "suspects",
+    "schema",
+    "timing",
+    "smoke",
+]
 
 
 def test_a_pipeline_with_text_dates_and_missing_values_becomes_champion(scene: Scene) -> None:

@@ -27,7 +27,19 @@ from boucle.registry.routing import routed
 from loop.scene import Scene, statuses
 from loop.shop import customers
 
-STEPS = ["artifacts", "environment", "load", "convert", "raw-rows", "reproduce", "parity", "schema", "timing", "smoke"]
+STEPS = [
+    "artifacts",
+    "environment",
+    "load",
+    "convert",
+    "raw-rows",
+    "reproduce",
+    "parity",
+    "suspects",
+    "schema",
+    "timing",
+    "smoke",
+]
 
 
 def shoppers() -> pd.DataFrame:

@@ -68,16 +68,19 @@ def test_neighbours_up_to_three_doubles_away_come_too() -> None:
 
 
 def test_rows_lie_where_a_cast_to_single_precision_rounds_across_the_threshold() -> None:
-    threshold = 0.3  # no float32: the float below it is the last that is <=
+    threshold = np.float64(0.3)  # no float32: the float below it is the last that is <=
     rows = boundary_rows(made(scaled, Mark("v", 0, np.array([threshold]))), ROWS)
     found = np.unique(rows.columns["a"].values)
-    is_below = ((found - 10.3) / 2.9).astype(np.float32) <= threshold
+    found = found[np.isfinite(found)]
+    with np.errstate(over="ignore"):
+        is_below = ((found - 10.3) / 2.9).astype(np.float32) <= threshold
     assert np.nextafter(found[is_below].max(), np.inf) == found[~is_below].min()
 
 
 def test_floats_of_single_precision_beside_the_crossing_come_as_callers_send_them() -> None:
     rows = boundary_rows(made(scaled, Mark("v", 0, np.array([0.25]))), ROWS)
     found = rows.columns["a"].values
+    found = found[np.abs(found) < 1e30]
     single = found[found.astype(np.float32).astype(np.float64) == found]
     crossing = 10.3 + 2.9 * 0.25
     low, high = sides(single, crossing)
@@ -86,12 +89,12 @@ def test_floats_of_single_precision_beside_the_crossing_come_as_callers_send_the
 
 def test_a_threshold_behind_a_logarithm_is_found_as_near_as_rounding_allows() -> None:
     def logged(columns: Columns) -> dict[str, Any]:
-        return {"v": np.log1p(columns["b"].values)[:, None]}
+        with np.errstate(all="ignore"):
+            return {"v": np.log1p(columns["b"].values)[:, None]}
 
     rows = boundary_rows(made(logged, Mark("v", 0, np.array([0.7]))), ROWS)
-    values = np.log1p(rows.columns["b"].values)
-    low, high = sides(values, 0.7)
-    assert 0.7 - 1e-13 < low
+    low, high = sides(logged(rows.columns)["v"][:, 0], 0.7)
+    assert low > 0.7 - 1e-13
     assert high < 0.7 + 1e-13
 
 

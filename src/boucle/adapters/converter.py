@@ -19,8 +19,8 @@ from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Table
 from boucle.packaging.ports import Ask, Cannot, Converted, Inside, Mark
-from boucle_worker.describe.stored import unpacked
 from boucle_worker.frames import Columns
+from boucle_worker.stored import unpacked
 
 
 class OnnxConverter:
@@ -58,9 +58,10 @@ def converted(told: Mapping[str, Any], arrays: Mapping[str, Any], signature: Sig
     tensors = tuple(tensor_of(name, columns) for name, columns in told["inputs"].items())
     fed = replace(signature, input_tensors=tensors, output_tensors=facts.outputs)
     marks = tuple(Mark(mark["value"], mark["column"], arrays[mark["thresholds"]]) for mark in told["marks"])
-    inside = _inside(told, arrays, tensors) if marks else None
+    joined = tuple((str(item["value"]), str(item["estimator"])) for item in told["joined"])
+    inside = _inside(told, arrays, tensors) if marks or joined else None
     is_single = bool(told["is_single"]) or any(item.dtype.lower() == "float32" for item in signature.inputs)
-    return Converted(file, fed, coding_of(told), marks, inside, is_single)
+    return Converted(file, fed, coding_of(told), marks, inside, is_single, joined, tuple(told["supervised"]))
 
 
 def _wanted(outputs: Mapping[str, Any], signature: Signature) -> tuple[str, ...] | Cannot:
@@ -77,7 +78,7 @@ def _wanted(outputs: Mapping[str, Any], signature: Signature) -> tuple[str, ...]
 
 def _inside(told: Mapping[str, Any], arrays: Mapping[str, Any], tensors: tuple[Tensor, ...]) -> Inside:
     session: Any = None
-    names = list(dict.fromkeys(mark["value"] for mark in told["marks"]))
+    names = list(dict.fromkeys(item["value"] for item in (*told["marks"], *told["joined"])))
     coding = coding_of(told)
 
     def inside(columns: Columns) -> dict[str, Any]:

@@ -27,10 +27,13 @@ def assembled(told: Mapping[str, Any], arrays: Mapping[str, Any], outputs: Seque
 
 
 def marked(told: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
-    """Return the file that answers with the values at which the model changes its mind, each under its own name."""
+    """Return the file that answers with the values that the build looks at, each under its own name.
+
+    They are those at which the model changes its mind, and those whose columns should be of like scales.
+    """
     wanted = {
         f"at-{mark['value']}": {"value": mark["value"], "dtype": mark["dtype"], "shape": [None, None]}
-        for mark in told["marks"]
+        for mark in (*told["marks"], *told["joined"])
     }
     return _file(_up_to(told, {value["value"] for value in wanted.values()}), arrays, wanted)
 

@@ -15,12 +15,10 @@ import numpy as np
 from boucle.adapters.converter import converted
 from boucle.adapters.onnx_alone import alone, answers_alone
 from boucle.adapters.onnx_checks import OnnxFiles
-from boucle.client.capture.answers import Answered, ask
-from boucle.client.capture.rows import Rows, candidates
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError, ModelFailed
 from boucle.core.i18n import _
-from boucle.core.signature import Tensor
+from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Table, missing_mask
 from boucle.packaging.boundary import boundary_rows
 from boucle.packaging.graph import listed
@@ -30,7 +28,6 @@ from boucle.packaging.ports import Predict
 from boucle.packaging.proof import Terms, prove
 from boucle_worker.answers import answer
 from boucle_worker.describe import Cannot, Description, describe
-from boucle_worker.describe.expected import expected
 from boucle_worker.feeds import builder
 
 
@@ -53,33 +50,21 @@ class Exported:
         return "\n".join(told)
 
 
-def export(model: Any, path: str | os.PathLike[str], *, example: Any = None) -> Exported:
-    """Write a fitted model as an ONNX file that any onnxruntime runs as it is, once it is proven to answer the same.
+def written(model: Any, path: Path, signature: Signature, rows: Table) -> Exported:
+    """Write a fitted model as a file that stands alone, once it is proven on these rows and on others made for it.
 
-    ``example`` are raw rows as the model takes them; without it, what the model expects is read off the model itself
-    (texts where an encoder knows texts, numbers elsewhere) and the proof rests on generated rows alone. Each column
-    is an input ``(n, 1)``: double (NaN when missing), string (empty when missing), bool, or int64 microseconds since
-    1970. Outputs are ``label`` and ``probabilities``, or ``value``.
-
-    Raises CannotConvert when the model has no exact graph, or one that is not proven, with the reason; nothing is
-    written then.
-
-    >>> from sklearn.linear_model import LinearRegression  # doctest: +SKIP
-    >>> print(boucle.export(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), "line.onnx"))  # doctest: +SKIP
+    ``signature`` is what the notebook found out of the model. Raises CannotConvert; nothing is written then.
     """
-    given = _rows_of(model) if example is None else candidates(example)
-    answered = ask(model, "export", given, None)
-    told = _described(model, answered.rows)
-    file = alone(told.header(), told.arrays, answered.signature)
+    told = _described(model, signature, rows)
+    file = alone(told.header(), told.arrays, signature)
     facts = OnnxFiles().inspect(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the proof asks about infinities and the like, on purpose
-        proof = _proof(model, told, file, answered)
-    target = Path(path).expanduser()
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+        proof = _proof(model, told, file, (signature, rows))
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(file)
-    beside.replace(target)  # whoever reads the file of before never sees half of this one
-    return Exported(target, len(file), facts.inputs, facts.outputs, proof)
+    beside.replace(path)  # whoever reads the file of before never sees half of this one
+    return Exported(path, len(file), facts.inputs, facts.outputs, proof)
 
 
 class CannotConvert(BoucleError):
@@ -93,25 +78,17 @@ class CannotConvert(BoucleError):
         super().__init__(text.format(model=model, reason=reason))
 
 
-def _rows_of(model: Any) -> tuple[Rows, ...]:
+def _described(model: Any, signature: Signature, rows: Table) -> Description:
+    told = asdict(signature)
     try:
-        signature, row = expected(model)
-    except Cannot as cannot:
-        raise CannotConvert(type(model).__name__, cannot.reason) from cannot
-    return candidates(builder(signature)(row))
-
-
-def _described(model: Any, rows: Rows) -> Description:
-    signature = {"feed": rows.feed, "inputs": [asdict(item) for item in rows.inputs]}
-    try:
-        return describe(model, signature, builder(signature), rows.table.take(slice(0, 1)).columns)
+        return describe(model, told, builder(told), rows.take(slice(0, 1)).columns)
     except Cannot as cannot:
         raise CannotConvert(type(model).__name__, cannot.reason) from cannot
 
 
-def _proof(model: Any, told: Description, file: bytes, answered: Answered) -> Check:
+def _proof(model: Any, told: Description, file: bytes, asked: tuple[Signature, Table]) -> Check:
     """Return the Check of the file beside the model. Raises CannotConvert when it is not proven."""
-    signature, rows = answered.signature, answered.rows.table.take(answered.positions)
+    signature, rows = asked
     made = converted(told.header(), told.arrays, signature)
     if isinstance(made, NoGraph):
         raise CannotConvert(type(model).__name__, made.reason)

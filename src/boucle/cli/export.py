@@ -30,7 +30,7 @@ def export(
     from boucle.cli.files import load_model, read_example
 
     server_part()
-    from boucle.bootstrap.export import export as export_model
+    from boucle.standalone import export as export_model
 
     rows = None if example is None else read_example(example, date)
     made = export_model(load_model(model), onnx, example=rows)

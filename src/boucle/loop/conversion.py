@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from boucle.loop.ports import Graph, WorkerProcess
 from boucle.loop.progress import Progress
 from boucle.loop.world import BuildWorld
 from boucle.packaging.boundary import boundary_rows
-from boucle.packaging.limits import with_limits
+from boucle.packaging.limits import narrowed, with_limits
 from boucle.packaging.ports import Cannot, Converted, Predict
-from boucle.packaging.proof import Terms, prove
-from boucle_worker.frames import Columns
+from boucle.packaging.proof import Proof, Terms, prove
+from boucle.packaging.suspects import suspects_check
+from boucle_worker.frames import Columns, FrameError
 
-MOST_REFERENCE = 5000
+MOST_REFERENCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Trial:
     material: Material
     signature: Signature
     predict: Predict
+    reference: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -68,24 +70,32 @@ def settle(progress: Progress, made: Converted | Cannot, trial: Trial, world: Bu
 
 
 def _proven(made: Converted, trial: Trial, world: BuildWorld) -> tuple[Check, Running]:
-    rows, manifest = trial.material.rows, trial.manifest
-    coding = with_limits(trial.predict, rows, made.coding, world.clock)
-    made = world.converter.recoded(made, coding)
-    graph = opened(world, made)
-    reference = reference_rows(world, manifest)
-    groups = {"sample": rows, **({} if reference is None else {"reference": reference})}
-    groups["generated"] = boundary_rows(made, rows)
+    """Prove the graph; one that differs far beyond the real rows only is proven, and served, within their range."""
+    coding = with_limits(trial.predict, trial.material.rows, made.coding, world.clock)
     terms = Terms(trial.signature.task, is_single=made.is_single, clock=world.clock)
+    made = world.converter.recoded(made, coding)
+    proof, graph = _proof(made, trial, world, terms)
+    if not proof.is_proven:
+        within = world.converter.recoded(made, narrowed(coding, trial.material.rows))
+        again, narrow = _proof(within, trial, world, replace(terms, is_narrow=True))
+        if again.is_proven:
+            made, proof, graph = within, again, narrow
+    check = proof.check()
+    if not proof.is_proven:
+        return check, in_python(_("its graph is not proven (see parity)"), trial.predict, trial.signature)
+    return check, Running("onnx", _reason(check), graph, made.signature, world.artifacts.write(made.file))
+
+
+def _proof(made: Converted, trial: Trial, world: BuildWorld, terms: Terms) -> tuple[Proof, Predict]:
+    graph, rows, reference = opened(world, made), trial.material.rows, trial.reference
 
     def by_graph(some: Table) -> Table:
         return Table(graph.predict(some.columns))
 
-    proof = prove(trial.predict, by_graph, groups, terms)
-    check = proof.check()
-    if not proof.is_proven:
-        return check, in_python(_("its graph is not proven (see parity)"), trial.predict, trial.signature)
-    file = world.artifacts.write(made.file)
-    return check, Running("onnx", _reason(check), by_graph, made.signature, file)
+    groups = {"sample": rows, "generated": boundary_rows(made, rows)}
+    if reference is not None and set(rows.names) <= set(reference.names):
+        groups["reference"] = reference.select(rows.names)
+    return prove(trial.predict, by_graph, groups, terms), by_graph
 
 
 def _reason(check: Check) -> str:
@@ -117,16 +127,24 @@ def convert_check(made: Converted | Cannot, seconds: float) -> Check:
     )
 
 
-def reference_rows(world: BuildWorld, manifest: Manifest) -> Table | None:
-    """Return up to 5,000 rows of the reference, drawn with a fixed seed; None when the notebook sent none."""
+def reference_of(world: BuildWorld, manifest: Manifest) -> Table | None:
+    """Return up to 20,000 rows of the reference with the target, drawn with a fixed seed; None when none was sent."""
     if manifest.reference is None:
         return None
-    rows = Table.from_bytes(world.artifacts.read(manifest.reference.digest))
-    names = [item.name for item in manifest.signature.inputs]
-    if any(name not in rows.columns for name in names):
-        return None
+    try:
+        rows = Table.from_bytes(world.artifacts.read(manifest.reference.digest))
+    except FrameError:
+        return None  # no table: the model itself does without it
     drawn = np.random.default_rng(0).permutation(rows.n_rows)[:MOST_REFERENCE]
-    return rows.select(names).take(np.sort(drawn))
+    return rows.take(np.sort(drawn))
+
+
+def suspects(made: Converted | Cannot, trial: Trial) -> Check:
+    """Return the Check ``suspects`` of the rows that the notebook sent."""
+    manifest, reference = trial.manifest, trial.reference
+    rows = trial.material.rows if reference is None else reference
+    names = tuple(item.name for item in trial.signature.inputs)
+    return suspects_check(rows, manifest.target, names, made if isinstance(made, Converted) else None)
 
 
 def opened(world: BuildWorld, made: Converted) -> Graph:

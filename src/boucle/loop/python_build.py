@@ -15,7 +15,7 @@ from boucle.core.loading import load_header
 from boucle.core.signature import Signature
 from boucle.core.table import Table
 from boucle.core.version import Artifact, Manifest, Version
-from boucle.loop.conversion import Running, Trial, convert, in_python, settle
+from boucle.loop.conversion import Running, Trial, convert, in_python, reference_of, settle, suspects
 from boucle.loop.gate import tell_gate
 from boucle.loop.material import Material
 from boucle.loop.ports import WorkerProcess
@@ -53,7 +53,8 @@ def build_python(progress: Progress, material: Material, world: BuildWorld) -> N
     with _closed_after(world.processes(place.python, log)) as process:
         signature = progress.step("load", lambda: _load(process, version, world))
         predict = _predict(process, world.predict_timeout_s)
-        trial = Trial(manifest, material, signature, predict)
+        probe = _predict(process, world.predict_timeout_s, is_probe=True)
+        trial = Trial(manifest, material, signature, probe, reference_of(world, manifest))
         made = convert(progress, process, trial, world)
         if isinstance(made, Cannot):  # known this early, so that gateways start it beside the steps that follow
             progress.found(_found(in_python(made.reason, predict, signature), place))
@@ -61,6 +62,7 @@ def build_python(progress: Progress, material: Material, world: BuildWorld) -> N
         answers = progress.step("reproduce", lambda: _reproduce(predict, material, signature, world))
         running = settle(progress, made, trial, world)
         progress.found(_found(running, place))
+        progress.check("suspects", lambda: suspects(made, trial))
         tell_gate(progress, manifest)
         progress.check("schema", lambda: schema_check(manifest.schema, running.signature, material.rows, answers))
         progress.check("timing", lambda: _timing(running, predict, material.rows, world))
@@ -138,9 +140,11 @@ def _reproduce(predict: Predict, material: Material, signature: Signature, world
     return reproduce_check(replayed), replayed.answers
 
 
-def _predict(process: WorkerProcess, timeout_s: float) -> Predict:
+def _predict(process: WorkerProcess, timeout_s: float, *, is_probe: bool = False) -> Predict:
+    """Return what asks the model. Probes are rows that it may well refuse: their traces are not logged."""
+
     def predict(rows: Table) -> Table:
-        return Table(process.call({"op": "predict"}, rows.columns, timeout_s)[1])
+        return Table(process.call({"op": "predict", "is_probe": is_probe}, rows.columns, timeout_s)[1])
 
     return predict
 

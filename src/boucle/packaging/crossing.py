@@ -150,9 +150,9 @@ def crossings(value: Marked, base: Table, numbers: Sequence[str], wanted: Sequen
     at = flips[which].argmax(axis=1)
     low, high, start = steps[which, at], steps[which, at + 1], below[which, at]
     for _round in range(_ROUNDS):
-        if not len(which) or not (high - low > 1).any():
-            break
         middle = middles(low, high)
+        if (middle == low).all():  # neighbours (their difference may be beyond 64 bits until then)
+            break
         is_low = is_below(which, middle)[0] == start
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     return Crossings(p[which], row[which], column[which], is_first[which], low, high)

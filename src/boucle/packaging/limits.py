@@ -22,6 +22,7 @@ from boucle.packaging.ordered import KEYS
 from boucle.packaging.ports import Predict
 
 BUDGET_S = 2.0
+PATIENCE_S = 4.0  # more for a limit that is searched to the last digit: a coarse one there would refuse real rows
 Trial = tuple[str, Any]
 """A column, and the cell to ask about (None: missing)."""
 _INF = float("inf")
@@ -30,6 +31,7 @@ _FLOATS = (_INF, HUGE, SINGLE_TOP, SINGLE_MAX, 2.0**120, 2.0**100, MEASURED)
 _INTS = (2**63 - 1, 2**62)
 _BELOW = (2.0**48, 2.0**32)
 _FAR = 2.0**10  # times a real number: nobody sends that
+_LIKELY = (0, -1, 1)
 _NARROW = 2.0**24  # times the range of a column: as much as single precision can tell apart
 
 
@@ -102,6 +104,11 @@ class _Asker:
         """True when the time is over."""
         return self._clock() >= self._end
 
+    @property
+    def is_late(self) -> bool:
+        """True when even a search that has begun must end."""
+        return self._clock() >= self._end + PATIENCE_S
+
     def takes(self, trials: Sequence[Trial]) -> bool:
         """Ask about all at once, one row each. Raises what the model's process raises when it is not the model."""
         try:
@@ -164,13 +171,21 @@ def _bisected(asker: _Asker, name: str, kind: str, refused: Any) -> float:
         return 0.0
     near = int(key_of(np.asarray([present.max() if refused > 0 else present.min()]))[0])
     far = int(key_of(np.asarray([refused], dtype=present.dtype))[0])
-    while abs(far - near) > 1 and not asker.is_over:
+
+    def is_taken(key: int) -> bool:
+        return asker.takes([(name, cell_of(np.asarray([key], dtype=np.int64)).tolist()[0])])
+
+    step = 1 if far > near else -1
+    for end in key_of(np.asarray(_LIKELY, dtype=present.dtype)).tolist():  # a logarithm's domain ends at such a number
+        for last in (end - step, end):
+            if step * near < step * (last + step) < step * far and not is_taken(last + step) and is_taken(last):
+                return float(cell_of(np.asarray([last], dtype=np.int64))[0])
+    while abs(far - near) > 1 and not asker.is_late:
         middle = (near + far) // 2
-        if asker.takes([(name, cell_of(np.asarray([middle], dtype=np.int64)).tolist()[0])]):
-            near = middle
-        else:
-            far = middle
-    return float(cell_of(np.asarray([near], dtype=np.int64))[0])
+        near, far = (middle, far) if is_taken(middle) else (near, middle)
+    cell = cell_of(np.asarray([near], dtype=np.int64)).tolist()[0]
+    bound = float(cell)  # a large integer may be rounded: never outwards
+    return bound if abs(bound) <= abs(cell) else float(np.nextafter(bound, 0.0))
 
 
 def _refused(asker: _Asker, coding: Coding) -> dict[str, tuple[int, ...]]:

@@ -43,7 +43,9 @@ class Converted:
     """An ONNX file that should answer as the model: what is still to be proven.
 
     ``signature`` tells its tensors; ``marks`` say where parity has to look, ``inside`` what the graph holds there.
-    ``is_single`` is true of models that compute in single precision themselves.
+    ``is_single`` is true of models that compute in single precision themselves. ``joined`` are values inside the graph
+    whose columns should be of like scales, each with the estimator they reach; ``supervised`` the transformers that
+    were fitted on the target.
     """
 
     file: bytes
@@ -52,6 +54,8 @@ class Converted:
     marks: tuple[Mark, ...] = ()
     inside: Inside | None = None
     is_single: bool = False
+    joined: tuple[tuple[str, str], ...] = ()
+    supervised: tuple[str, ...] = ()
 
 
 class Converter(Protocol):

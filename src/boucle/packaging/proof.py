@@ -27,6 +27,7 @@ GENERATED = "generated"
 MOST_ROWS = 5000  # of one group
 CHUNK = 1000  # rows asked together
 MOST_REFUSED = 64  # rows of a chunk that the graph refuses, and that the model is asked about one by one
+LEAST_ALONE = 16  # rows that differ: when none of them is excused, no other is asked about
 MOST_DIFFERENT = 100  # rows of a chunk told apart one by one; the rest counts as it is
 
 
@@ -192,8 +193,8 @@ def _excused(pair: _Pair, rows: Table, answers: tuple[Table, _Answers], compared
     """Return which of the rows that differ the model answers as the graph does when it is asked them alone."""
     mine, told = answers
     excused: set[int] = set()
-    for i in compared.rows[:MOST_DIFFERENT]:
-        if pair.is_over:
+    for n_asked, i in enumerate(compared.rows[:MOST_DIFFERENT]):
+        if pair.is_over or (n_asked >= LEAST_ALONE and not excused):
             break
         try:
             alone = pair.model(rows.take(np.array([told.kept[i]])))

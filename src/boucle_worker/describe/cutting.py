@@ -13,7 +13,6 @@ from typing import Any, Dict, List, Optional, Sequence
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.tokens import METHODS, STEPS
 
-_DEBUG = re.DEBUG
 _OF_SKLEARN = ("strip_accents_unicode", "strip_accents_ascii", "strip_tags")
 
 
@@ -117,7 +116,7 @@ def _cut(name: str, pattern: Any, flags: int) -> Optional[Dict[str, Any]]:
     if isinstance(pattern, re.Pattern):
         pattern, flags = pattern.pattern, pattern.flags
     how = {"findall": "find", "split": "split"}.get(name)
-    return {how: pattern, "flags": flags & ~_DEBUG} if how and isinstance(pattern, str) else None
+    return {how: pattern, "flags": int(flags) & ~int(re.DEBUG)} if how and isinstance(pattern, str) else None
 
 
 def _of_nltk(function: Any) -> Optional[Dict[str, Any]]:

@@ -29,7 +29,8 @@ class Description:
     ``(n, outputs)``. ``vocabularies`` and ``refused`` (codes on which the model raises) are by raw column. ``texts``
     tells of each input of terms its ``column``, the ``spec`` by which ``boucle_worker.tokens`` cuts it, and the
     ``vocabulary``; the input ``rows`` goes with them, zeros ``(n, 1)``. ``is_single`` is true of a model that computes
-    in single precision.
+    in single precision. ``joined`` names the values whose columns should be of like scales, each with the
+    ``estimator`` they reach; ``supervised`` the transformers that were fitted on the target.
     """
 
     nodes: List[Dict[str, Any]]
@@ -41,6 +42,8 @@ class Description:
     marks: List[Dict[str, Any]] = field(default_factory=list)
     texts: Dict[str, Dict[str, Any]] = field(default_factory=dict)
     is_single: bool = False
+    joined: List[Dict[str, Any]] = field(default_factory=list)
+    supervised: List[str] = field(default_factory=list)
 
     def header(self) -> Dict[str, Any]:
         """Return all but the arrays, as JSON holds it."""
@@ -157,6 +160,12 @@ def pruned(graph: Graph, inputs: Dict[str, List[str]], outputs: Dict[str, Value]
         ],
         texts=texts,
         is_single=graph.is_single,
+        joined=[
+            {"value": name, "estimator": estimator, "dtype": graph.values[name].dtype.name}
+            for name, estimator in dict.fromkeys((renamed.get(n, n), e) for n, e in graph.joined)
+            if name in needed
+        ],
+        supervised=graph.supervised,
     )
 
 

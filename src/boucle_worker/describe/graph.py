@@ -31,7 +31,9 @@ class Mark(NamedTuple):
 class Graph:
     """Nodes in the order they run, the constants they use by name, and marks for parity.
 
-    ``is_single`` is true once a part of the model computes in single precision.
+    ``is_single`` is true once a part of the model computes in single precision. ``joined`` are the values that reach
+    estimators to which the scales of their columns matter, with the names of these; ``supervised`` are transformers
+    that were fitted on the target.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,8 @@ class Graph:
         self.arrays: Dict[str, Any] = {}
         self.marks: List[Mark] = []
         self.is_single = False
+        self.joined: List[Tuple[str, str]] = []
+        self.supervised: List[str] = []
         self.inputs: Dict[str, Value] = {}
         self.values: Dict[str, Value] = {}
         self.texts: Dict[str, Dict[str, Any]] = {}

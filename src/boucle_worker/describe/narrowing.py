@@ -35,7 +35,7 @@ def narrowed(graph: Graph, nodes: List[Node], inputs: Dict[str, List[str]]) -> D
 
 def _picks(node: Node, name: str) -> bool:
     is_gather = node["op"] == "Gather" and node["attributes"].get("axis") == 1
-    return is_gather and node["inputs"][0] == name and node["inputs"][1] != name
+    return bool(is_gather and node["inputs"][0] == name and node["inputs"][1] != name)
 
 
 def _renamed(node: Node, renamed: Dict[str, str]) -> Node:

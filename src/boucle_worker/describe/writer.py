@@ -22,6 +22,14 @@ from boucle_worker.describe.tables import COLUMNWISE, tabulate
 LIBRARIES = ("sklearn", "xgboost", "lightgbm", "feature_engine", "category_encoders", "imblearn")
 
 SINGLE = ("xgboost",)  # computes in single precision, whatever it is given
+SUPERVISED = ("TargetEncoder",)
+SCALED = (  # to these the scales of their columns matter
+    *("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM", "LinearSVC", "LinearSVR", "KernelRidge"),
+    *("KNeighborsClassifier", "KNeighborsRegressor", "LocalOutlierFactor", "KMeans", "MiniBatchKMeans", "PCA"),
+    *("MLPClassifier", "MLPRegressor", "LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "SGDRegressor"),
+    *("Ridge", "RidgeCV", "RidgeClassifier", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "Perceptron"),
+    *("GaussianProcessClassifier", "GaussianProcessRegressor", "Nystroem", "RBFSampler"),
+)
 
 
 class Answer(NamedTuple):
@@ -75,12 +83,14 @@ class Writer:
                 return x
             raise Cannot(f"it has a step {estimator!r}")
         name = known_name(estimator)
+        if name in SUPERVISED and name not in self.graph.supervised:
+            self.graph.supervised.append(name)
         rule = self._rules.transforms.get(name)
         if name in COLUMNWISE and isinstance(x, Frame) and x.has_codes and (x.is_all_codes or x.has_texts):
             return tabulate(name, estimator, x)
         if rule is None:
             raise Cannot(f"it holds a {name}, which has no exact graph")
-        return rule(self, estimator, x if name in self._rules.raw else as_value(x, name))
+        return rule(self, estimator, self._taken(name, x))
 
     def predict(self, estimator: Any, x: Rows) -> Answer:
         """Return what the estimator answers to the rows. Raises Cannot."""
@@ -89,7 +99,16 @@ class Writer:
         rule = self._rules.predicts.get(name)
         if rule is None:
             raise Cannot(f"it holds a {name}, which has no exact graph")
-        return rule(self, estimator, x if name in self._rules.raw else as_value(x, name))
+        return rule(self, estimator, self._taken(name, x))
+
+    def _taken(self, name: str, x: Rows) -> Rows:
+        """Return rows as the rule of a class takes them."""
+        if name in self._rules.raw:
+            return x
+        value = as_value(x, name)
+        if name in SCALED and isinstance(value, Value):
+            self.graph.joined.append((value.name, name))
+        return value
 
     def probabilities(self, estimator: Any, x: Rows) -> Value:
         """Return what ``predict_proba`` gives. Raises Cannot for an estimator that has none."""

@@ -10,7 +10,7 @@ import numpy as np
 from boucle_worker.describe.frame import Frame, Part
 
 Code = Callable[[int, Any], Any]
-"""Returns the codes, float64 ``(n,)`` with NaN for missing ones, of a Series of categories; told its place among such."""
+"""Codes of a Series of categories, float64 ``(n,)`` with NaN for missing ones, after its place among such."""
 
 
 def coded(rows: Frame, code: Code) -> Tuple[Frame, List[int]]:

@@ -8,6 +8,7 @@ and one by one) is that for all that a model will see; and every deployment is c
 from __future__ import annotations
 
 import types
+import warnings
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
@@ -168,7 +169,9 @@ class _Asked:
     def _transformed(self, columns: Columns) -> Dict[str, Any]:
         rows = self.made.rows(columns)
         is_series = self.frame.is_vector and hasattr(rows, "iloc")
-        answer = self.transformer.transform(rows.iloc[:, 0] if is_series else rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were the author's to read
+            answer = self.transformer.transform(rows.iloc[:, 0] if is_series else rows)
         if getattr(answer, "ndim", 2) == 1:
             answer = answer.to_frame() if hasattr(answer, "to_frame") else np.asarray(answer)[:, None]
         cells = columns_of(answer)
@@ -281,13 +284,15 @@ def cyclical_features(writer: Writer, estimator: Any, x: Rows) -> Rows:
 
 def datetime_features(writer: Writer, estimator: Any, x: Rows) -> Rows:
     """Return the parts of the dates, found by running the transformer on probes."""
+    name = type(estimator).__name__
     if not isinstance(x, Frame):
-        raise Cannot("its DatetimeFeatures takes columns without names")
-    return probed(estimator, x, "its DatetimeFeatures")
+        raise Cannot(f"its {name} takes columns without names")
+    return probed(estimator, x, f"its {name}")
 
 
 TRANSFORMS: Dict[str, Transform] = {
     "CyclicalFeatures": cyclical_features,
     "DatetimeFeatures": datetime_features,
+    "DatetimeSubtraction": datetime_features,
 }
-RAW = ("CyclicalFeatures", "DatetimeFeatures")
+RAW = tuple(TRANSFORMS)

@@ -78,15 +78,16 @@ def _shared(scores: Value, classes: Any) -> Answer:
 
 
 def _nearest(metric: str, x: Value, centres: Any) -> Value:
-    """Return the place of the nearest centre; of the euclidean distance only the part that differs is computed."""
-    if metric == "manhattan":
-        return manhattan_distances(x, centres).argmin()
-    x, centres = x.astype(np.float64), np.asarray(centres, np.float64)
-    return affine(x, -2.0 * centres.T, (centres * centres).sum(axis=1)).argmin()
+    """Return the place of the nearest centre. Since 1.2 scikit-learn compares squares, which tell more apart."""
+    if metric == "euclidean" and version_of("sklearn") >= (1, 2):
+        return euclidean_distances(x.astype(np.float64), centres).argmin()
+    return _distances(metric, x, centres).argmin()
 
 
 def _distances(metric: str, x: Value, centres: Any) -> Value:
-    return manhattan_distances(x, centres) if metric == "manhattan" else sqrt(euclidean_distances(x, centres))
+    if metric == "manhattan":
+        return manhattan_distances(x, centres)
+    return sqrt(euclidean_distances(x.astype(np.float64), centres))
 
 
 TRANSFORMS: Dict[str, Transform] = {"LinearDiscriminantAnalysis": linear_discriminant_rows}

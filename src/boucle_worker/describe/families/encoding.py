@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -38,18 +38,23 @@ def encoder(writer: Writer, estimator: Any, x: Value) -> Value:
     fixed = _answer(estimator, base)
     columns = [_asked(estimator, base, j, fixed) for j in range(x.width)]
     width = fixed.shape[1]
+    dtype = fixed.dtype if fixed.dtype == np.float32 else np.float64
+    is_sparse = hasattr(fixed, "tocsr")
+    for j, column in enumerate(columns):
+        if not column.is_refused.any():
+            writer.graph.mark(x, j, column.categories)
+    plain = _plain(columns, width)
+    if plain is not None:
+        owners, categories = plain
+        return x.astype(np.float64).columns(owners).equals(categories[None]).astype(dtype).sparse(is_sparse)
     functions = _one_hot(columns, width) or [
         _steps(j, columns[j], columns[j].rows[:, o], o) for o, j in enumerate(_owners(columns, width))
     ]
     refused = [_steps(j, c, c.is_refused.astype(float), width) for j, c in enumerate(columns) if c.is_refused.any()]
     y = stepped(x, functions + refused, width + bool(refused))
-    for j, column in enumerate(columns):
-        if not column.is_refused.any():
-            writer.graph.mark(x, j, column.categories)
     if refused:
         y = refusing(y.columns(np.arange(width)), y.column(width) > 0.0)
-    dtype = fixed.dtype if fixed.dtype == np.float32 else np.float64
-    return y.astype(dtype).sparse(hasattr(fixed, "tocsr"))
+    return y.astype(dtype).sparse(is_sparse)
 
 
 def k_bins(writer: Writer, estimator: Any, x: Value) -> Value:
@@ -124,6 +129,20 @@ def _owners(columns: List[_Answers], width: int) -> List[int]:
         for o in np.flatnonzero(is_moved):
             owners[o] = j
     return owners
+
+
+def _plain(columns: List[_Answers], width: int) -> Optional[Tuple[Any, Any]]:
+    """Return of each column of the answer the one column of the rows, and the number, on which it is 1; else None."""
+    owners = np.array(_owners(columns, width))
+    categories = np.zeros(width)
+    for o, j in enumerate(owners):
+        answers = columns[j].rows[:, o]
+        places = np.flatnonzero(answers)
+        is_one = len(places) == 1 and places[0] < len(columns[j].categories) and answers[places[0]] == 1.0
+        if not is_one or any(column.is_refused.any() for column in columns):
+            return None
+        categories[o] = columns[j].categories[places[0]]
+    return owners, categories
 
 
 def _one_hot(columns: List[_Answers], width: int) -> List[Steps]:

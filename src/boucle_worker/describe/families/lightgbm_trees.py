@@ -164,7 +164,7 @@ def tree_of(told: Dict[str, str]) -> Tuple[Tree, Any]:
     threshold = _array(told, "threshold", np.float64)
     missing = (decision >> 2) & 3
     is_category = (decision & _IS_CATEGORY) > 0
-    left = np.where(missing == _AS_ZERO, 0.0 <= threshold, (decision & _DEFAULT_LEFT) > 0)
+    left = np.where(missing == _AS_ZERO, threshold >= 0.0, (decision & _DEFAULT_LEFT) > 0)
     leaves = np.zeros(n_leaves, np.int64)
     tree = Tree(
         feature=np.append(_array(told, "split_feature", np.int64), leaves),
@@ -211,7 +211,7 @@ def _members(told: Dict[str, str], is_category: Any, threshold: Any) -> Optional
 
 # linear leaves --------------------------------------------------------------------------------------------------------
 def _sloped(x: Value, trees: Sequence[Tree], model: Model) -> Value:
-    """Return sums of trees whose leaves are linear: ``constant + x @ slopes``, the leaf's value where such an x is NaN."""
+    """Return sums of trees of linear leaves: ``constant + x @ slopes``, the leaf's value where one of its x is NaN."""
     leaf = leaf_numbers(x, trees)
     x = x.columns(np.arange(model.n_features))
     plain, constants, slopes, is_used = _planes(model)

@@ -174,6 +174,8 @@ def weights_of(estimator: Any, distances: Value, among: Optional[Value] = None) 
 def k_classifier(writer: Writer, estimator: Any, x: Value) -> Answer:
     """Return the share of each class among the k nearest; the first of the most frequent ones is the label."""
     classes, one_hot = _classes(estimator)
+    if (1, 3) <= version_of("sklearn") < (1, 9) and _counts_itself(estimator) and not _is_numbered(classes):
+        raise Cannot("brute force counts votes wrongly in scikit-learn 1.3 to 1.8 unless classes are 0, 1, ...")
     distances, places = nearest(estimator, x, estimator.n_neighbors)
     weights = weights_of(estimator, distances)
     votes = gather(one_hot, places)
@@ -206,6 +208,8 @@ def radius_classifier(writer: Writer, estimator: Any, x: Value) -> Answer:
     Outliers get their own label; without one the library raises, and so does the graph.
     """
     classes, one_hot = _classes(estimator)
+    if version_of("sklearn") >= (1, 4) and _counts_itself(estimator):
+        raise Cannot("brute force gives rows without a neighbour other probabilities than the outlier label says")
     counts = _within(estimator, x) @ one_hot
     total = counts.sum()
     is_outlier = total.equals(0.0)
@@ -262,6 +266,17 @@ def _classes(estimator: Any) -> Tuple[Any, Any]:
         raise Cannot(f"its {type(estimator).__name__} has several targets")
     classes = np.asarray(estimator.classes_)
     return classes, np.eye(len(classes))[np.asarray(estimator._y).ravel()]  # noqa: SLF001
+
+
+def _counts_itself(estimator: Any) -> bool:
+    """True where brute force counts votes while it measures distances, which it does but for euclidean ones."""
+    is_own = _metric(estimator)[0] in ("manhattan", "chebyshev", "minkowski")
+    is_brute = estimator._fit_method == "brute"  # noqa: SLF001
+    return is_own and is_brute and bool(estimator.weights == "uniform")
+
+
+def _is_numbered(classes: Any) -> bool:
+    return classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes)))
 
 
 def _targets(estimator: Any) -> Any:

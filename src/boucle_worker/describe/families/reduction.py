@@ -25,13 +25,18 @@ def pca(writer: Writer, estimator: Any, x: Value) -> Value:
     """Return ``(x - mean) @ components.T``, from 1.5 on multiplied before the difference; whitened if asked."""
     components, mean = np.asarray(estimator.components_), np.asarray(estimator.mean_)[None]
     is_late = version_of("sklearn") >= (1, 5)
-    y: Value = x @ components.T - mean @ components.T if is_late else (x - mean) @ components.T
+    if is_late:
+        y: Value = x @ components.T
+        y = y - mean @ components.T
+    else:
+        y = (x - mean) @ components.T
     if not estimator.whiten:
         return y
     scale = np.sqrt(estimator.explained_variance_)[None]
     if is_late:
         scale = np.maximum(scale, np.finfo(scale.dtype).eps)
-    return (y / scale).astype(y.dtype)
+    whitened: Value = y / scale
+    return whitened
 
 
 def truncated_svd(writer: Writer, estimator: Any, x: Value) -> Value:

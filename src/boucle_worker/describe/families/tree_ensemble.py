@@ -144,7 +144,8 @@ def at_most(threshold: Any) -> Any:
     >>> at_most(np.array([0.1])) <= 0.1
     array([ True])
     """
-    rounded = np.asarray(threshold).astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, and then the largest number
+        rounded = np.asarray(threshold).astype(np.float32)
     return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 

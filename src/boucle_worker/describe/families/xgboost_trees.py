@@ -166,17 +166,7 @@ def margins(estimator: Any, model: Model, rows: Rows) -> Value:
     held = _missing(estimator.missing, x)
     if model.name == "gblinear":
         return _weighted(held, model)
-    first, last = _layers(estimator, model)
-    trees: List[Tree] = []
-    targets: List[int] = []
-    started = np.zeros(len(model.base), bool)
-    for place in range(first, last):
-        for target, tree in _trees(model, place):
-            value = _added(model, place, tree.value, target)
-            if not started[target]:  # the base comes first, and each sum is rounded
-                value, started[target] = model.base[target] + value, True
-            trees.append(tree._replace(value=value))
-            targets.append(target)
+    trees, targets = _forest(estimator, model)
     mark_thresholds(x, trees)
     members = _categorical(trees, codes)
     if members:
@@ -187,7 +177,8 @@ def margins(estimator: Any, model: Model, rows: Rows) -> Value:
 
 def _numbers(estimator: Any, model: Model, rows: Rows) -> Tuple[Value, Sequence[int]]:
     """Return the rows as numbers, and which of the columns hold codes of pandas categories."""
-    step, places = type(estimator).__name__, []
+    step = type(estimator).__name__
+    places: List[int] = []
     if isinstance(rows, Frame):
         encodings = [told for told in model.forest.get("cats", {}).get("enc", []) if told["values"]]
         rows, places = coded(rows, lambda place, column: _codes(encodings, place, column))
@@ -207,28 +198,33 @@ def _codes(encodings: Sequence[Any], place: int, column: Any) -> Any:
 
 
 def _known(told: Any, names: Sequence[Any]) -> Any:
-    """Return the places of names among those of fitting: integers, or bytes that are cut at offsets.
-
-    XGBoost 3.1 and 3.2 cut UTF-8 where the characters would end in ASCII: of other names only the same ones in the
-    same order are sure to be taken for what they are.
-    """
-    if "offsets" not in told:
-        known = list(told["values"])
-    else:
-        text = np.array(told["values"], np.int64).astype(np.uint8).tobytes()
+    """Return the places of names among those of fitting, integers or texts. Raises Cannot where XGBoost raises too."""
+    known = list(told["values"])
+    if "offsets" in told:
+        text = np.array(known, np.int64).astype(np.uint8).tobytes()
         known = [text[start:end] for start, end in zip(told["offsets"], told["offsets"][1:])]
-        asked = [str(name).encode() for name in names]
-        if b"".join(asked).startswith(text) and len(asked) == len(set(known)) == len(known):
-            return np.arange(len(names))
-        if not (text.isascii() and b"".join(asked).isascii()):
-            raise Cannot("its XGBoost mixes up names of categories beyond ASCII; fit it on codes or plain letters")
-        names = asked
+        if not (text + "".join(names).encode()).isascii():
+            return _same(known, names)
+        names = [name.encode() for name in names]
     place = {name: i for i, name in enumerate(known)}
     for name in names:
         if name not in place:
             shown = name.decode() if isinstance(name, bytes) else name
             raise Cannot(f"its XGBoost raises at the category {shown!r}, on which it was not fitted")
     return np.array([place[name] for name in names], np.int64)
+
+
+def _same(known: Sequence[bytes], names: Sequence[str]) -> Any:
+    """Return the places of names beyond ASCII, for the names of fitting in their order alone.
+
+    XGBoost 3.1 and 3.2 count characters and cut bytes: other names may be taken for what they are not.
+    """
+    text = "".join(names).encode()
+    for lengths in ([len(name) for name in names], [len(name.encode()) for name in names]):
+        ends = np.cumsum(lengths)
+        if [text[end - length : end] for end, length in zip(ends, lengths)] == known and len(set(known)) == len(known):
+            return np.arange(len(names))
+    raise Cannot("its XGBoost may mix up other names of categories than those of fitting, since some are not ASCII")
 
 
 def _missing(marker: Any, x: Value) -> Value:
@@ -255,6 +251,20 @@ def _layers(estimator: Any, model: Model) -> Tuple[int, int]:
 
 
 # trees ----------------------------------------------------------------------------------------------------------------
+def _forest(estimator: Any, model: Model) -> Tuple[List[Tree], List[int]]:
+    """Return the trees that count, the base in the leaves of each target's first, and their targets."""
+    trees: List[Tree] = []
+    targets: List[int] = []
+    for place in range(*_layers(estimator, model)):
+        for target, tree in _trees(model, place):
+            value = _added(model, place, tree.value, target)
+            if target not in targets:  # the base comes first, and each sum is rounded
+                value = model.base[target] + value
+            trees.append(tree._replace(value=value))
+            targets.append(target)
+    return trees, targets
+
+
 def _trees(model: Model, place: int) -> List[Tuple[int, Tree]]:
     """Return a tree with its target; a tree whose leaves hold a vector is one tree for each target."""
     told = model.forest["trees"][place]
@@ -287,7 +297,8 @@ def _tree(told: Any) -> Tree:
         left[nodes], right[nodes] = right[nodes], left[nodes]
         missing_left[nodes] = ~missing_left[nodes]
         categories = _members(told, len(left))
-    tree = Tree(feature, numbers, left, right, missing_left, numbers, True, categories, told.get("sum_hessian"))
+    tree = Tree(feature, numbers, left, right, missing_left, numbers, is_strict=True, categories=categories)
+    tree = tree._replace(traffic=told.get("sum_hessian"))
     return _kept(tree) if int(told["tree_param"]["num_deleted"]) else tree
 
 
@@ -309,11 +320,10 @@ def _kept(tree: Tree) -> Tree:
         level = np.concatenate([tree.left[level], tree.right[level]])
         level = level[level >= 0]
     place = np.append(np.cumsum(reached) - 1, -1)  # the last is where -1 leads
-    arrays = [np.asarray(array)[reached] for array in tree[:6]]
-    arrays[2:4] = [place[side] for side in arrays[2:4]]
     kinds = tree.categories and [kind for kind, is_kept in zip(tree.categories, reached) if is_kept]
-    traffic = tree.traffic and np.asarray(tree.traffic)[reached]
-    return Tree(*arrays, tree.is_strict, kinds, traffic)
+    names = ("feature", "threshold", "missing_left", "value")
+    kept = tree._replace(**{name: getattr(tree, name)[reached] for name in names}, categories=kinds, traffic=None)
+    return kept._replace(left=place[tree.left[reached]], right=place[tree.right[reached]])
 
 
 def _added(model: Model, place: int, value: Any, target: int) -> Any:
@@ -327,17 +337,14 @@ def _added(model: Model, place: int, value: Any, target: int) -> Any:
 def _categorical(trees: Sequence[Tree], codes: Sequence[int]) -> Any:
     """Return the columns of numbers that trees split by categories."""
     found = {
-        int(tree.feature[node])
-        for tree in trees
-        for node, kind in enumerate(tree.categories or ())
-        if kind is not None
+        int(tree.feature[node]) for tree in trees for node, kind in enumerate(tree.categories or ()) if kind is not None
     }
     return sorted(found - set(codes))
 
 
 # gblinear -------------------------------------------------------------------------------------------------------------
 def _weighted(x: Value, model: Model) -> Value:
-    """Return ``bias + base + x1 w1 + x2 w2 + ...``, added one after the other in float32; what is missing adds nothing."""
+    """Return ``bias + base + x1 w1 + x2 w2 + ...``, added from left to right; what is missing adds nothing."""
     weights = np.array(model.forest["weights"], F32).reshape(-1, len(model.base))
     x = where(x.equals(x), x, F32(0))
     start = (zeros(x, 1).astype(F32) + (weights[-1] + model.base)[None]).unsqueezed(1)
