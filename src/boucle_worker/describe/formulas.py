@@ -216,7 +216,7 @@ def erf(x: Value) -> Value:
     terms = [slope * h * (-1) ** i / math.factorial(i + 1) for i, h in enumerate(hermite)]
     table = np.stack([[math.erf(node) for node in nodes], *terms], axis=-1)
     size = minimum(absolute(x), np.float64(6.0))
-    place = floor(size * 64.0 + 0.5)
+    place = floor(where(size >= 0.0, size, 0.0) * 64.0 + 0.5)  # NaN has no place, but stays in the step
     step = (size - place / 64.0).unsqueezed(len(x.shape))
     powers = step ** np.arange(float(_TAYLOR))
     series = gather(table, place.astype(np.int64)) * powers

@@ -83,8 +83,10 @@ def _is_as_promised(case: Case, found: Found) -> bool:
 
 def _hangs_on_rounding(recipe: dict[str, Any]) -> bool:
     """True where a model cuts or divides sums: the last digit of these is another for one row than for many."""
+    is_smooth, is_single = recipe["model"][1] in SMOOTH, recipe["rows"].endswith("32")
     is_summed = recipe["reducer"] in ("directions", "singular")
-    return is_summed and (recipe["model"][1] not in SMOOTH or recipe["rows"].endswith("32"))
+    is_power = recipe["scaler"] == "power"  # no two libraries raise floats of single precision alike
+    return (is_summed and (is_single or not is_smooth)) or (is_power and is_single)
 
 
 @pytest.mark.parametrize("name", KEPT)

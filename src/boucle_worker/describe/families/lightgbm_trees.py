@@ -43,14 +43,16 @@ def classifier(writer: Writer, estimator: Any, rows: Rows) -> Answer:
     if callable(getattr(estimator, "_objective", estimator.objective)):
         raise Cannot("its LGBMClassifier has an objective of its author's")
     model = read(estimator.booster_)
-    p = linked(model, raw(estimator.booster_, model, rows))
+    z = raw(estimator.booster_, model, rows)
+    p = linked(model, z)
+    decision = z if hasattr(estimator, "decision_function") else None  # LightGBM has it from 4.7 on
     classes = np.asarray(estimator.classes_)
     if len(classes) < 2 or p.width != (1 if len(classes) == 2 else len(classes)):
         raise Cannot(f"its LGBMClassifier has {len(classes)} classes and {p.width} outputs")
     if p.width > 1:
-        return Answer(p.argmax(), p, classes=classes)
+        return Answer(p.argmax(), p, decision, classes=classes)
     other = 1.0 - p
-    return Answer((p > other).astype(np.int64).flat(), concat([other, p]), classes=classes)
+    return Answer((p > other).astype(np.int64).flat(), concat([other, p]), decision, classes=classes)
 
 
 def regressor(writer: Writer, estimator: Any, rows: Rows) -> Answer:
