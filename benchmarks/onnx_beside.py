@@ -12,8 +12,8 @@ def converted(model: Any, inputs: list[dict[str, Any]]) -> bytes:
 
     Rows given as a matrix are one input. Raises whatever it raises.
     """
-    from skl2onnx import convert_sklearn  # type: ignore[import-not-found]  # not here
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType  # type: ignore[import-not-found]  # not here
+    from skl2onnx import convert_sklearn  # type: ignore[import-not-found] # not here
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType  # type: ignore[import-not-found] # not here
 
     _register()
     if all(item["name"].startswith("x") and item["name"][1:].isdigit() for item in inputs):
@@ -27,7 +27,7 @@ def converted(model: Any, inputs: list[dict[str, Any]]) -> bytes:
     for step in _fitted_steps(model):  # en_US, their default locale, is not on every machine
         if type(step).__name__ in ("CountVectorizer", "TfidfVectorizer"):
             options[id(step)] = {"locale": "C"}
-    made = convert_sklearn(model, initial_types=types, target_opset=OPSETS, options=options)
+    made = convert_sklearn(model, initial_types=types, target_opset=OPSETS, options=options or None)
     return bytes(made.SerializeToString())
 
 
@@ -50,10 +50,10 @@ def without_text_imputers(model: Any) -> None:
 def _register() -> None:
     """Teach skl2onnx the boosted trees of other libraries, as its documentation tells."""
     from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # type: ignore[import-not-found]  # not here
-    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost  # type: ignore[import-not-found]  # not here
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # type: ignore[import-not-found] # not here
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost  # type: ignore[import-not-found] # not here
     from skl2onnx import update_registered_converter
-    from skl2onnx.common import shape_calculator as shapes  # type: ignore[import-not-found]  # not here
+    from skl2onnx.common import shape_calculator as shapes  # type: ignore[import-not-found] # not here
     from xgboost import XGBClassifier, XGBRegressor
 
     labels, values = (

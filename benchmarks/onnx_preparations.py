@@ -198,7 +198,7 @@ PREPARATIONS = [
         lambda: table(Ridge(), texts=make_pipeline(TargetEncoder(smooth=10.0), StandardScaler())),
         "value",
     ),
-    Case("target encoder 3cl", lambda: table(lgbm(n_estimators=30), texts=TargetEncoder()), "classes"),
+    Case("target encoder 3cl", lambda: table(lgbm(n_estimators=30), texts=TargetEncoder()), "classes", since=(1, 4)),
     Case("ordinal encoder keeps missing", lambda: _native(HistGradientBoostingClassifier(random_state=0))),
     Case(
         "histogram boosting, categories by mask",

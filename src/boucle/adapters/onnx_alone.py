@@ -15,9 +15,10 @@ import onnxruntime as ort
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from boucle.adapters.onnx_codes import CODES, DATES, NUMBERS
-from boucle.adapters.onnx_runtime import options
+from boucle.adapters.onnx_limits import refusal
+from boucle.adapters.onnx_runtime import REFUSED, options
 from boucle.adapters.onnx_writer import INPUT_TYPES, constants_of, file_of, node_of, output_of
-from boucle.core.errors import BoucleError, InvalidRows
+from boucle.core.errors import BoucleError
 from boucle.core.i18n import _
 from boucle.core.signature import Signature
 from boucle.core.table import Column, Table, missing_mask
@@ -159,10 +160,13 @@ def answers_alone(file: bytes, signature: Signature) -> Callable[[Table], Table]
     outputs = [item.name for item in session.get_outputs()]
 
     def predict(rows: Table) -> Table:
+        feeds = {name: _fed(rows.columns[name]) for name in names}
         try:
-            found = dict(zip(outputs, session.run(None, {n: _fed(rows.columns[n]) for n in names}), strict=True))
+            found = dict(zip(outputs, session.run(None, feeds), strict=True))
         except Exception as error:
-            raise InvalidRows([], rows.n_rows) from error
+            if REFUSED not in str(error):
+                raise
+            raise refusal(lambda some: session.run(None, some), feeds) from error
         single = found.get("label", found.get("value"))
         columns = {"prediction": as_column(np.asarray(single), signature.prediction_kind)}
         if signature.probabilities:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from boucle.adapters.onnx_codes import DATES, NUMBERS
+from boucle.adapters.onnx_terms import TERMS
 from boucle.core.coding import Coding, Limit
 from boucle.core.errors import InvalidRows, RowProblem
 from boucle.core.i18n import _
@@ -43,6 +44,34 @@ def limited(fill: Callable[[Any], Any], tensor: Tensor, coding: Coding | None) -
         return array
 
     return filled
+
+
+def refusal(run: Callable[[dict[str, Any]], Any], feeds: dict[str, Any]) -> InvalidRows:
+    """Return the error for rows on which a graph fails on purpose, because its model raises there.
+
+    ``run`` raises on such rows; the first of them is found by halves, unless the rows share an array (terms).
+    """
+    sizes = {len(array) for array in feeds.values()}
+    row = None if len(sizes) != 1 or any(name.startswith(TERMS) for name in feeds) else _first(run, feeds, sizes.pop())
+    expected = _("values that the model takes")
+    text = _("The model refuses the values of row {row}: a category or a number that it was not fitted on.")
+    if row is None:
+        text = _("The model refuses the values of a row: a category or a number that it was not fitted on.")
+    return InvalidRows([RowProblem("refused-by-model", "", text.format(row=row), row, expected)], 1)
+
+
+def _first(run: Callable[[dict[str, Any]], Any], feeds: dict[str, Any], n_rows: int) -> int:
+    """Return the first row on which the graph fails: it fails on all rows up to that one, and on no fewer."""
+    low, high = 0, n_rows
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            run({name: array[:middle] for name, array in feeds.items()})
+        except Exception:  # noqa: BLE001  # what onnxruntime raises has no type of its own
+            high = middle
+        else:
+            low = middle
+    return low
 
 
 def _instants(limit: Limit) -> tuple[int, int]:

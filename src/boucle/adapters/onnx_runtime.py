@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 from boucle.adapters.onnx_answers import OnnxAnswers
 from boucle.adapters.onnx_codes import CODES, DATES, code_fill, coded, date_fill
-from boucle.adapters.onnx_limits import limited
+from boucle.adapters.onnx_limits import limited, refusal
 from boucle.adapters.onnx_terms import term_fill, termed
 from boucle.core.coding import METADATA_KEY, Coding, read_coding
 from boucle.core.errors import InvalidRows, ModelFailed, RowProblem, Unavailable
@@ -29,6 +29,7 @@ Fill = Callable[[Columns], Any]
 CellFill = Callable[[Sequence[Sequence[Any]]], Any]
 _NUMBERS = ("float", "int", "bool")
 _ERRORS_ONLY = 3
+REFUSED = "out of data bounds"  # a graph looks up a row that is not there where its model raises an error
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -87,6 +88,8 @@ class OnnxGraph:
         try:
             outputs = self._session.run(None, feeds, self._running)
         except Exception as error:
+            if self._coding is not None and REFUSED in str(error):
+                raise refusal(lambda some: self._session.run(None, some), feeds) from error
             raise ModelFailed(_("The ONNX graph failed: {cause}").format(cause=last_line(error))) from error
         return self._answers.read(outputs)
 

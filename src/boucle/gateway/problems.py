@@ -129,7 +129,7 @@ def _item(found: errors.RowProblem) -> dict[str, Any]:
     place = "" if found.row is None else f"/{found.row}"
     column = found.column[:80].replace("~", "~0").replace("/", "~1")
     item: dict[str, Any] = {
-        "pointer": f"#{place}/{quote(column, safe='~')}"[:_MAX_POINTER],
+        "pointer": (f"#{place}/{quote(column, safe='~')}" if column else f"#{place}")[:_MAX_POINTER],
         "column": found.column[:80],
         "code": found.code,
         "detail": found.detail[:_MAX_ITEM_DETAIL],

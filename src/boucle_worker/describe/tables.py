@@ -27,6 +27,17 @@ COLUMNWISE = (
 )
 
 
+def is_tabular(name: str, transformer: Any, frame: Frame) -> bool:
+    """Return True for a frame whose codes tell all: texts are there, or every column is coded.
+
+    So are raw numbers before an encoder that raises at unknown ones: callers then learn which cell was refused.
+    """
+    if name in ENCODERS and getattr(transformer, "handle_unknown", "") == "error":
+        is_raw = all(part.source is not None for part in frame.parts)
+        return is_raw and not any(part.dtype == np.float32 for part in frame.parts)
+    return frame.has_codes and (frame.is_all_codes or frame.has_texts)
+
+
 def tabulate(name: str, transformer: Any, frame: Frame) -> Frame:
     """Return the frame that a column by column transformer makes of one with codes.
 

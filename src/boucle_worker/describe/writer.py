@@ -17,7 +17,7 @@ import numpy as np
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.frame import Frame, as_value
 from boucle_worker.describe.graph import Graph, Value
-from boucle_worker.describe.tables import COLUMNWISE, tabulate
+from boucle_worker.describe.tables import COLUMNWISE, is_tabular, tabulate
 
 LIBRARIES = ("sklearn", "xgboost", "lightgbm", "feature_engine", "category_encoders", "imblearn")
 
@@ -86,7 +86,7 @@ class Writer:
         if name in SUPERVISED and name not in self.graph.supervised:
             self.graph.supervised.append(name)
         rule = self._rules.transforms.get(name)
-        if name in COLUMNWISE and isinstance(x, Frame) and x.has_codes and (x.is_all_codes or x.has_texts):
+        if name in COLUMNWISE and isinstance(x, Frame) and is_tabular(name, estimator, x):
             return tabulate(name, estimator, x)
         if rule is None:
             raise Cannot(f"it holds a {name}, which has no exact graph")
