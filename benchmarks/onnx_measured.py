@@ -18,7 +18,8 @@ from onnx_list import find
 from onnx_report import Result
 from onnx_served import EXACT, SINGLE, Served, alternated, broken, gaps, picked, session
 
-_MOST_AGAIN = 200
+_MOST_AGAIN = 200  # rows on which both differ that are asked one by one
+_ALONE = 150  # boundary rows that are asked one by one in any case
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _compare_kind(cell: Any, served: Served, given: Given, result: Result, kind:
         raise RuntimeError(f"the graph gives {sorted(graph)}, the model {sorted(reply)}")
     found = gaps(graph, reply)
     again = np.flatnonzero(broken(found, result.promise))[:_MOST_AGAIN]
-    rows = np.arange(len(graph[served.outputs[0]])) if kind == "boundary" else again
+    n = len(graph[served.outputs[0]])
+    rows = np.union1d(again, np.linspace(0, n - 1, _ALONE).astype(np.int64)) if kind == "boundary" and n else again
     found = _retried(cell, served, columns, (rows, reply, found), result)
     result.take(kind, found)
     _explain(kind, columns, found, result)

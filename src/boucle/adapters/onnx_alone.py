@@ -14,11 +14,12 @@ import numpy as np
 import onnxruntime as ort
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from boucle.adapters.onnx_codes import CODES, DATES, NUMBERS
+from boucle.adapters.onnx_codes import CODES
 from boucle.adapters.onnx_limits import refusal
 from boucle.adapters.onnx_runtime import REFUSED, options
+from boucle.adapters.onnx_terms import TERMS
 from boucle.adapters.onnx_writer import INPUT_TYPES, constants_of, file_of, node_of, output_of
-from boucle.core.errors import BoucleError
+from boucle.core.errors import BoucleError, shown
 from boucle.core.i18n import _
 from boucle.core.signature import Signature
 from boucle.core.table import Column, Table, missing_mask
@@ -30,9 +31,13 @@ _TYPES = {"text": TensorProto.STRING, "bool": TensorProto.BOOL, "datetime": Tens
 
 
 class CannotStandAlone(BoucleError):
-    """A graph whose inputs are made outside it, by boucle's own code."""
+    """A graph whose inputs are made outside it, by boucle's own code. ``reason`` is a clause."""
 
     code = "cannot-stand-alone"
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.reason = _("the texts of {columns} are cut into words outside the graph").format(columns=shown(columns))
+        super().__init__(self.reason)
 
 
 def alone(told: Mapping[str, Any], arrays: Mapping[str, Any], signature: Signature) -> bytes:
@@ -40,13 +45,9 @@ def alone(told: Mapping[str, Any], arrays: Mapping[str, Any], signature: Signatu
 
     Raises CannotStandAlone when texts are cut into words, which happens outside the graph.
     """
-    strange = sorted(set(told["inputs"]) - {NUMBERS, CODES, DATES})
-    if strange:
-        text = _(
-            "The texts of {inputs} are cut into words outside the graph: deploy the model, or convert only what "
-            "follows its vectoriser."
-        )
-        raise CannotStandAlone(text.format(inputs=", ".join(strange)))
+    cut = sorted({name for i, columns in told["inputs"].items() if i.startswith(TERMS) for name in columns})
+    if cut:
+        raise CannotStandAlone(cut)
     kinds = {item.name: item.kind for item in signature.inputs}
     used = list(dict.fromkeys(name for columns in told["inputs"].values() for name in columns))
     constants: dict[str, Any] = {}

@@ -54,9 +54,9 @@ def refusal(run: Callable[[dict[str, Any]], Any], feeds: dict[str, Any]) -> Inva
     sizes = {len(array) for array in feeds.values()}
     row = None if len(sizes) != 1 or any(name.startswith(TERMS) for name in feeds) else _first(run, feeds, sizes.pop())
     expected = _("values that the model takes")
-    text = _("The model refuses the values of row {row}: a category or a number that it was not fitted on.")
+    text = _("The model refuses the values of row {row}: a category or a number that it does not take.")
     if row is None:
-        text = _("The model refuses the values of a row: a category or a number that it was not fitted on.")
+        text = _("The model refuses the values of a row: a category or a number that it does not take.")
     return InvalidRows([RowProblem("refused-by-model", "", text.format(row=row), row, expected)], 1)
 
 

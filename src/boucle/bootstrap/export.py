@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from boucle.adapters.converter import converted
-from boucle.adapters.onnx_alone import alone, answers_alone
+from boucle.adapters.onnx_alone import CannotStandAlone, alone, answers_alone
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError, ModelFailed
@@ -56,7 +56,10 @@ def written(model: Any, path: Path, signature: Signature, rows: Table) -> Export
     ``signature`` is what the notebook found out of the model. Raises CannotConvert; nothing is written then.
     """
     told = _described(model, signature, rows)
-    file = alone(told.header(), told.arrays, signature)
+    try:
+        file = alone(told.header(), told.arrays, signature)
+    except CannotStandAlone as cannot:
+        raise CannotConvert(type(model).__name__, cannot.reason) from cannot
     facts = OnnxFiles().inspect(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the proof asks about infinities and the like, on purpose

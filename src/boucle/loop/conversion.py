@@ -99,7 +99,7 @@ def _proof(made: Converted, trial: Trial, world: BuildWorld, terms: Terms) -> tu
 
 
 def _reason(check: Check) -> str:
-    return _("parity 0 of {rows:,} rows, largest difference {largest:.2g}").format(
+    return _("parity 0 of {rows} rows, largest difference {largest:.2g}").format(
         rows=check.evidence["rows"], largest=check.evidence["largest_difference"]
     )
 

@@ -14,9 +14,9 @@ from boucle.packaging.figures import finite, percent
 MOST_SELF = 0.001  # of the real rows: a model that disagrees with itself on more is told of
 _SHOWN_CELLS = 12
 _GROUPS = {
-    "sample": N_("{n:,} of the sample"),
-    "reference": N_("{n:,} of the reference"),
-    "generated": N_("{n:,} generated on thresholds and edges"),
+    "sample": N_("{n} of the sample"),
+    "reference": N_("{n} of the reference"),
+    "generated": N_("{n} generated on thresholds and edges"),
 }
 _ROWS = {
     "sample": N_("row {row} of the sample"),
@@ -68,7 +68,7 @@ def parity_of(tallies: Sequence[Tally], differences: Sequence[Difference], allow
     n_rows, wrong = sum(t.rows for t in tallies), sum(t.differing for t in tallies)
     if n_rows == 0:
         return Check("parity", "warn", _("not proven: there was no row to ask"), expected, advice, evidence)
-    told = _("{wrong:,} of {rows:,} rows differ ({groups}); ").format(wrong=wrong, rows=n_rows, groups=_groups(tallies))
+    told = _("{wrong} of {rows} rows differ ({groups}); ").format(wrong=wrong, rows=n_rows, groups=_groups(tallies))
     if wrong:
         worst = max(differences, key=lambda found: found.gap)
         return Check("parity", "warn", told + _worst(worst), expected, advice, {**evidence, "worst_row": _row(worst)})
@@ -84,7 +84,7 @@ def _with_self_disagreement(check: Check, tallies: Sequence[Tally]) -> Check:
     real = [tally for tally in tallies if not tally.is_generated]
     n_real, real_excused = sum(tally.rows for tally in real), sum(tally.excused for tally in real)
     observed = check.observed + _(
-        "; on {excused:,} more the model disagrees with itself, alone against together ({percent} of the real rows)"
+        "; on {excused} more the model disagrees with itself, alone against together ({percent} of the real rows)"
     ).format(excused=excused, percent=percent(real_excused, n_real))
     if real_excused <= MOST_SELF * n_real:
         return Check("parity", "pass", observed, check.expected, evidence=check.evidence)
@@ -97,10 +97,10 @@ def _with_self_disagreement(check: Check, tallies: Sequence[Tally]) -> Check:
 
 def _groups(tallies: Sequence[Tally]) -> str:
     """Return how many rows of each group were asked, and how many there was no time for."""
-    told = [_(_GROUPS.get(tally.name, "{n:,} " + tally.name)).format(n=tally.rows) for tally in tallies]
+    told = [_(_GROUPS.get(tally.name, "{n} " + tally.name)).format(n=tally.rows) for tally in tallies]
     left_out = sum(tally.left_out for tally in tallies)
     if left_out:
-        told.append(_("{n:,} left out for lack of time").format(n=left_out))
+        told.append(_("{n} left out for lack of time").format(n=left_out))
     return ", ".join(told)
 
 

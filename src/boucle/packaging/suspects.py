@@ -37,10 +37,10 @@ def suspects_check(reference: Table, target: str | None, names: tuple[str, ...],
     evidence: dict[str, Any] = {"rows": rows.n_rows, "suspects": found}
     expected = _("no column that tells the target by itself, no category learned from one row, scales alike")
     if not found:
-        observed = _("nothing suspect in {rows:,} rows of {columns} columns")
+        observed = _("nothing suspect in {rows} rows of {columns} columns")
         observed = observed.format(rows=rows.n_rows, columns=len(rows.names))
         return Check("suspects", "pass", observed, expected, evidence=evidence)
-    advice = _("The version is built all the same. Look into this before its answers are relied upon.")
+    advice = _("The version is built all the same. Look into it before you rely on its answers.")
     return Check("suspects", "warn", "; ".join(found[:5]), expected, advice, evidence)
 
 
@@ -54,7 +54,7 @@ def _telling(rows: Table, target: Column | None) -> Iterator[str]:
         score = _by_label(column, is_known, labels) if labels is not None else _by_amount(column, target, is_known)
         if score >= TELLING:
             yield _(
-                "column {name} tells the target almost by itself ({score:.4f} of 1): is it known beforehand?"
+                "column {name} alone gives the target away ({score:.4f} of 1): is its value known before the outcome?"
             ).format(name=repr(name[:80]), score=score)
 
 
@@ -138,7 +138,8 @@ def _scales(rows: Table, made: Converted) -> Iterator[str]:
             continue
         wide, narrow = int(spread.argmax()), int(usual[spread[usual].argmin()])
         text = _(
-            "its {estimator} sees {wide} spread {ratio:.0e} times as wide as {narrow}: put a StandardScaler before"
+            "the columns that its {estimator} takes have very different scales ({wide} spreads {ratio:.0f} times as "
+            "wide as {narrow}): put a StandardScaler before it"
         )
         yield text.format(
             estimator=estimator,
@@ -160,7 +161,9 @@ def _source(rows: Table, inside: Any, place: int) -> str:
 
 def _supervised(made: Converted) -> Iterator[str]:
     for name in made.supervised:
-        yield _("its {name} was fitted on the target: measure on rows that it has not seen").format(name=name)
+        yield _("its {name} was fitted on the target: measure the model on rows that this encoder has not seen").format(
+            name=name
+        )
 
 
 def _number(column: Column) -> Any:

@@ -16,6 +16,8 @@ _CHECKS = {
     "onnx": N_("ONNX file"),
     "signature": N_("Signature"),
     "parity": N_("Parity"),
+    "convert": N_("Graph"),
+    "suspects": N_("Suspects"),
     "build": N_("Build"),
     "gate": N_("Gate"),
 }
