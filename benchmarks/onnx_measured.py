@@ -58,6 +58,12 @@ def measured(cell: Any, library_set: str, told: Any, size: Size, *, beside: bool
         _compare(cell, served, given, result)
         if result.breaks_far_off():
             _narrow(cell, served, given, result, size)
+        if result.is_caught():
+            result.converts = False
+            result.reason = (
+                f"parity refuses it ({', '.join(result.differs())}): it runs in Python; {result.worst[:120]}"
+            )
+            return result
         _time(served, given, result)
         if beside:
             _beside(cell, served, given, result)

@@ -95,6 +95,16 @@ class Result:
         near.apart = {kind: found for kind, found in self.apart.items() if kind != "boundary"}
         return not near.differs() and bool(replace(near, labels={"b": whole[1]}, apart={"b": whole[0]}).differs())
 
+    def is_caught(self) -> bool:
+        """True when the build sees the difference too: on the rows fitted on, or on those it makes for the model.
+
+        Such a version is served in Python, so it counts as a refusal; what is wrong on unseen rows alone is a miss.
+        """
+        seen = Result(self.name, self.library_set, promise=self.promise, converts=True)
+        seen.labels = {kind: n for kind, n in self.labels.items() if kind != "unseen"}
+        seen.apart = {kind: found for kind, found in self.apart.items() if kind != "unseen"}
+        return bool(seen.differs())
+
     def differs(self) -> list[str]:
         """Return the promises about answers that are missed."""
         told = {

@@ -78,7 +78,7 @@ def segments(found: Sequence[Mapping[int, int]]) -> Any:
     >>> segments([{7: 1, 2: 3}, {}]).tolist()
     [[[0, 0], [1, 1]], [[7, 2], [0, 0]], [[1, 3], [0, 0]]]
     """
-    sizes = np.array([len(counts) for counts in found])
+    sizes = np.array([len(counts) for counts in found], dtype=np.int64)  # of no text at all too
     length = int(min(LENGTH, max(1, sizes.max(initial=1))))
     per_row = np.maximum(1, -(-sizes // length))
     starts = np.cumsum(per_row) - per_row

@@ -32,7 +32,7 @@ _INTS = (2**63 - 1, 2**62)
 _BELOW = (2.0**48, 2.0**32)
 _FAR = 2.0**10  # times a real number: nobody sends that
 _LIKELY = (0, -1, 1)
-_NARROW = 2.0**24  # times the range of a column: as much as single precision can tell apart
+_NARROW = 2.0**16  # times the range of a column: its square leaves 20 bits for what the other columns say
 
 
 def _instants(*texts: str) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ def with_limits(predict: Predict, rows: Table, coding: Coding, clock: Callable[[
 
 
 def narrowed(coding: Coding, rows: Table) -> Coding:
-    """Return the coding with limits 16 million times as wide as the ranges of the real rows.
+    """Return the coding with limits 65,536 times as wide as the ranges of the real rows.
 
     Beyond them answers may hang on rounding: all distances to a neighbour are equal there. Where a graph differs from
     its model on such rows only, it had better refuse them.

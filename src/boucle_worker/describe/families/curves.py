@@ -46,6 +46,8 @@ _FAR = (
 
 def power_transformer(writer: Writer, estimator: Any, x: Value) -> Value:
     """Return Yeo and Johnson's or Box and Cox's power of each column, standardized if asked."""
+    if x.dtype == np.float32:
+        raise Cannot("its PowerTransformer takes float32 columns, of which numpy rounds powers in a way of its own")
     powers = np.asarray(estimator.lambdas_)
     if version_of("numpy") < (2, 0):  # which rounded a number beside an array
         powers = powers.astype(x.dtype)

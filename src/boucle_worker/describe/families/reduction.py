@@ -10,7 +10,7 @@ from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.families.kernels import pairwise_kernel
 from boucle_worker.describe.formulas import cos
 from boucle_worker.describe.graph import Value
-from boucle_worker.describe.writer import Transform, Writer, version_of
+from boucle_worker.describe.writer import Answer, Predict, Transform, Writer, version_of
 
 
 def selection(writer: Writer, estimator: Any, x: Value) -> Value:
@@ -137,3 +137,11 @@ TRANSFORMS: Dict[str, Transform] = {
     "SparseRandomProjection": random_projection,
     "TruncatedSVD": truncated_svd,
 }
+
+
+def selected_answer(writer: Writer, estimator: Any, x: Value) -> Answer:
+    """Return what the estimator answers that was fitted on the columns chosen last."""
+    return writer.predict(estimator.estimator_, selection(writer, estimator, x))
+
+
+PREDICTS: Dict[str, Predict] = {"RFE": selected_answer, "RFECV": selected_answer}
