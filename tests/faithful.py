@@ -35,12 +35,16 @@ class Found:
     value: float
     model: bytes
     description: Description
+    has_labels: bool = False
 
     @property
     def is_exact(self) -> bool:
         """True when no label differs, and numbers by less than the promise."""
+        is_compared = self.has_labels or max(self.probabilities, self.scores, self.value) >= 0
         return (
-            self.labels == 0
+            self.rows > 0
+            and is_compared
+            and self.labels == 0
             and max(self.probabilities, 0.0) <= 1e-6
             and max(self.value, 0.0) <= 1e-9
             and max(self.scores, 0.0) <= 1e-6
@@ -84,6 +88,7 @@ def answers(file: bytes, description: Description, columns: Columns) -> dict[str
 
 def _compare(found: Found, model: Any, rows: Any, graph: dict[str, Any]) -> None:
     if "label_index" in graph:
+        found.has_labels = True
         classes = np.asarray(model.classes_)
         found.labels += int((classes[graph["label_index"]] != model.predict(rows)).sum())
     if "probabilities" in graph:
@@ -94,6 +99,7 @@ def _compare(found: Found, model: Any, rows: Any, graph: dict[str, Any]) -> None
     if "value" in graph:
         wanted = np.asarray(model.predict(rows))
         if wanted.dtype.kind in "iu":
+            found.has_labels = True
             found.labels += int((graph["value"].reshape(wanted.shape) != wanted).sum())
         else:
             size = np.maximum(1.0, np.abs(wanted))

@@ -21,8 +21,10 @@ def export(model: Any, path: Union[str, os.PathLike[str]], *, example: Any = Non
     is an input ``(n, 1)``: double (NaN when missing), string (empty when missing), bool, or int64 microseconds since
     1970. Outputs are ``label`` and ``probabilities``, or ``value``.
 
-    Raises CannotConvert when the model has no exact graph, or one that is not proven, with the reason; nothing is
-    written then.
+    An output is called ``label_`` (and so on) where a column is called ``label``. Raises CannotConvert when the model
+    has no exact graph, or one that is not proven, with the reason (texts that a vectoriser cuts into words among
+    them); CannotWrite when the file cannot be put there; nothing is written then. Refused and InvalidRequest are
+    those of ``deploy``: the example is none that the model takes.
 
     >>> from sklearn.linear_model import LinearRegression  # doctest: +SKIP
     >>> print(boucle.export(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), "line.onnx"))  # doctest: +SKIP

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from boucle.core.check import Check
-from boucle.core.errors import InvalidRows
+from boucle.core.errors import InvalidRows, TooSlow
 from boucle.core.routes import RoutedVersion
 from boucle.core.table import Column, Table
 from boucle.core.version import Version
@@ -159,3 +159,46 @@ def table_of(rows: pd.DataFrame) -> Table:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return read_rows(rows, strict=False).table
+
+
+class Failing:
+    """A converter that fails in a way nobody foresaw."""
+
+    def __init__(self, true: Any, error: Exception, at: str) -> None:
+        self._true, self._error, self._at = true, error, at
+
+    def convert(self, ask: Ask, signature: Any, rows: Table) -> Converted | Cannot:
+        if self._at == "convert":
+            raise self._error
+        made: Converted | Cannot = self._true.convert(ask, signature, rows)
+        return made
+
+    def recoded(self, made: Converted, coding: Any) -> Converted:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "at"), [(TooSlow("The model", 60.0), "convert"), (RuntimeError("no such kernel"), "recoded")]
+)
+def test_whatever_fails_on_the_way_to_a_graph_the_version_runs_in_python(
+    scene: Scene, error: Exception, at: str
+) -> None:
+    rows = shoppers()
+    model = prepared(LogisticRegression()).fit(rows, np.where(rows["visits"] > 4, "yes", "no"))
+    version = scene.but(converter=Failing(scene.world.converter, error, at)).built(scene.manifest(model, rows))
+    assert (version.state, version.runtime) == ("ready", "python"), version.reason
+    told = check(version, "convert" if at == "convert" else "parity")
+    assert told.status == "warn"
+    assert str(error) in told.observed
+
+
+def test_a_reference_with_rows_that_the_model_refuses_fails_no_build(scene: Scene) -> None:
+    rows = shoppers().dropna()
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), ["age", "visits"]), (OneHotEncoder(), ["city"])), Ridge()
+    ).fit(rows, rows["visits"] * 2.0)
+    manifest = scene.manifest(model, rows)
+    reference = table_of(rows.assign(city=np.where(rows["visits"] > 7, "Nantes", rows["city"])))
+    version = scene.built(replace(manifest, reference=scene.world.artifacts.write(reference.to_bytes())))
+    assert (version.state, version.runtime) == ("ready", "onnx"), version.reason
+    assert check(version, "parity").evidence["rows_refused"] > 0

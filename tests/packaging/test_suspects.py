@@ -12,7 +12,7 @@ from boucle.core.coding import Coding
 from boucle.core.signature import Signature
 from boucle.core.table import Column, Table
 from boucle.packaging.ports import Converted
-from boucle.packaging.suspects import _area, suspects_check
+from boucle.packaging.suspects import Looked, _area, suspects_check
 
 N = 1000
 DICE = np.random.default_rng(5)
@@ -30,8 +30,8 @@ def texts(values: Any) -> Any:
 
 
 def told(rows: Table, target: str | None = "left", made: Converted | None = None) -> list[str]:
-    names = tuple(name for name in rows.names if name != target)
-    check = suspects_check(rows, target, names, made)
+    names = [name for name in rows.names if name != target]
+    check = suspects_check(Looked(rows, rows.select(names), target), made)
     found: list[str] = check.evidence["suspects"]
     assert check.status == ("warn" if found else "pass")
     return found
@@ -111,3 +111,16 @@ def test_an_encoder_fitted_on_the_target_is_told() -> None:
 
 def test_without_a_target_only_what_needs_none_is_looked_at() -> None:
     assert told(table(age=AGE, refund=LEFT * 10.0), None) == []
+
+
+def test_a_number_that_tells_three_labels_is_named() -> None:
+    kind = DICE.integers(0, 3, N)
+    (found,) = told(table(age=AGE, stage=kind * 5.0 + DICE.normal(0, 0.1, N), left=texts(kind)))
+    assert "'stage'" in found
+
+
+def test_a_leak_of_a_rare_label_is_named() -> None:
+    rare = np.zeros(N, bool)
+    rare[::180] = True
+    (found,) = told(table(age=AGE, refund=rare * 3.0, left=rare))
+    assert "'refund'" in found

@@ -14,7 +14,7 @@ from boucle.adapters.onnx_runtime import feeds_of, options
 from boucle.adapters.onnx_terms import tensor_of
 from boucle.adapters.onnx_writer import assembled, coding_of, marked, recoded
 from boucle.core.coding import Coding
-from boucle.core.errors import BoucleError, ModelFailed
+from boucle.core.errors import ModelFailed
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
 from boucle.core.table import Table
@@ -37,7 +37,7 @@ class OnnxConverter:
         try:
             told, arrays = unpacked(columns["description"].values.tobytes()[: reply["bytes"]])
             return converted(told, arrays, signature)
-        except (BoucleError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # a description is data of others: whatever is wrong with it
             return Cannot(_("its description is no graph: {cause}").format(cause=str(error)[:300]))
 
     def recoded(self, made: Converted, coding: Coding) -> Converted:

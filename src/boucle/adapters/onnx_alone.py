@@ -25,7 +25,7 @@ from boucle.core.signature import Signature
 from boucle.core.table import Column, Table, missing_mask
 from boucle_worker.answers import as_column
 
-INSIDE, MADE = "inside/", "made/"  # before the names of values, so that columns may have any name
+INSIDE, MADE = "boucle:inside/", "boucle:made/"  # before the names of values: no column is called so
 BEYOND = 1 << 40  # a code beyond every table: the run ends in an error, as the model's does
 _TYPES = {"text": TensorProto.STRING, "bool": TensorProto.BOOL, "datetime": TensorProto.INT64}
 
@@ -129,17 +129,24 @@ def _outputs(
     """Return the outputs: ``label`` and ``probabilities`` of a classifier, else ``value``."""
     found: list[Any] = []
     outputs: Mapping[str, Any] = told["outputs"]
+    columns = {name for names in told["inputs"].values() for name in names}
+
+    def free(name: str) -> str:
+        return free(name + "_") if name in columns else name  # a column may bear the name of an output
+
     if "label_index" in outputs and signature.classes is not None:
         constants[MADE + "labels"] = _labels(signature.classes)
         nodes.append(
-            helper.make_node("Gather", [MADE + "labels", INSIDE + outputs["label_index"]["value"]], ["label"], axis=0)
+            helper.make_node(
+                "Gather", [MADE + "labels", INSIDE + outputs["label_index"]["value"]], [free("label")], axis=0
+            )
         )
-        found.append(output_of("label", constants[MADE + "labels"].dtype, [None]))
+        found.append(output_of(free("label"), constants[MADE + "labels"].dtype, [None]))
     wanted: Sequence[str] = ("probabilities",) if signature.probabilities else ()
     for name in (*wanted, *(() if found else ("value", "label_index"))):
         if name in outputs:
-            nodes.append(helper.make_node("Identity", [INSIDE + outputs[name]["value"]], [name]))
-            found.append(output_of(name, outputs[name]["dtype"], outputs[name]["shape"]))
+            nodes.append(helper.make_node("Identity", [INSIDE + outputs[name]["value"]], [free(name)]))
+            found.append(output_of(free(name), outputs[name]["dtype"], outputs[name]["shape"]))
     return found
 
 
@@ -158,7 +165,7 @@ def answers_alone(file: bytes, signature: Signature) -> Callable[[Table], Table]
     """
     session = ort.InferenceSession(file, options(), providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
-    outputs = [item.name for item in session.get_outputs()]
+    outputs = [item.name.rstrip("_") for item in session.get_outputs()]
 
     def predict(rows: Table) -> Table:
         feeds = {name: _fed(rows.columns[name]) for name in names}

@@ -16,6 +16,7 @@ from boucle.adapters.converter import converted
 from boucle.adapters.onnx_alone import CannotStandAlone, alone, answers_alone
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.core.check import Check
+from boucle.core.coding import Coding
 from boucle.core.errors import BoucleError, ModelFailed
 from boucle.core.i18n import _
 from boucle.core.signature import Signature, Tensor
@@ -64,10 +65,33 @@ def written(model: Any, path: Path, signature: Signature, rows: Table) -> Export
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the proof asks about infinities and the like, on purpose
         proof = _proof(model, told, file, (signature, rows))
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(file)
-    beside.replace(path)  # whoever reads the file of before never sees half of this one
+    _put(path, file)
     return Exported(path, len(file), facts.inputs, facts.outputs, proof)
+
+
+def _put(path: Path, file: bytes) -> None:
+    """Write a file at once: whoever reads the one of before never sees half of this one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(file)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CannotWrite(path, error) from error
+
+
+class CannotWrite(BoucleError):
+    """A file that cannot be put where it was asked for."""
+
+    code = "cannot-write"
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        self.path = path
+        super().__init__(
+            _("{path} cannot be written: {cause}. Give a file in a folder that is there.").format(
+                path=path, cause=cause.strerror or cause
+            )
+        )
 
 
 class CannotConvert(BoucleError):
@@ -87,6 +111,9 @@ def _described(model: Any, signature: Signature, rows: Table) -> Description:
         return describe(model, told, builder(told), rows.take(slice(0, 1)).columns)
     except Cannot as cannot:
         raise CannotConvert(type(model).__name__, cannot.reason) from cannot
+    except Exception as error:  # a release of a library that keeps its model in another way
+        reason = _("its description failed: {cause}").format(cause=f"{type(error).__name__}: {error}"[:300])
+        raise CannotConvert(type(model).__name__, reason) from error
 
 
 def _proof(model: Any, told: Description, file: bytes, asked: tuple[Signature, Table]) -> Check:
@@ -98,7 +125,10 @@ def _proof(model: Any, told: Description, file: bytes, asked: tuple[Signature, T
     by_model = _predict(model, asdict(signature))
     coding = with_limits(by_model, rows, made.coding, time.perf_counter)
     made = dataclasses.replace(made, coding=coding)
-    groups = {"sample": rows, "generated": _taken(by_model, boundary_rows(made, rows))}
+    groups = {
+        "sample": _taken(by_model, rows, coding),
+        "generated": _taken(by_model, boundary_rows(made, rows), coding),
+    }
     terms = Terms(signature.task, is_single=made.is_single)
     proof = prove(by_model, answers_alone(file, signature), groups, terms)
     if not proof.is_proven:
@@ -119,12 +149,13 @@ def _predict(model: Any, signature: dict[str, Any]) -> Predict:
     return predict
 
 
-def _taken(model: Predict, rows: Table) -> Table:
+def _taken(model: Predict, rows: Table, coding: Coding) -> Table:
     """Return the rows that the model takes and a file alone can be told: it refuses no number itself."""
     can_be_told = np.ones(rows.n_rows, bool)
-    for column in rows.columns.values():
-        if column.kind == "text":
-            can_be_told &= np.array([cell != "" for cell in column.values], bool)  # the empty text says missing there
+    for name, column in rows.columns.items():
+        if column.kind == "text":  # the empty text says missing there, unless it is a value of its own
+            untold = None if "" in coding.vocabularies.get(name, ()) else ""
+            can_be_told &= np.array([cell != untold for cell in column.values], bool)
         elif column.kind == "bool":
             can_be_told &= ~missing_mask(column)
     rows = rows.take(can_be_told)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from boucle.core.check import Check
+from boucle.core.errors import TooSlow, Unavailable
 from boucle.core.i18n import _
 from boucle.core.signature import Signature
 from boucle.core.table import Table
@@ -20,9 +22,10 @@ from boucle.packaging.boundary import boundary_rows
 from boucle.packaging.limits import narrowed, with_limits
 from boucle.packaging.ports import Cannot, Converted, Predict
 from boucle.packaging.proof import Proof, Terms, prove
-from boucle.packaging.suspects import suspects_check
+from boucle.packaging.suspects import Looked, suspects_check
 from boucle_worker.frames import Columns, FrameError
 
+log = logging.getLogger(__name__)
 MOST_REFERENCE = 20_000
 
 
@@ -56,7 +59,10 @@ def convert(progress: Progress, process: WorkerProcess, trial: Trial, world: Bui
 
     def work() -> tuple[Check, Converted | Cannot]:
         start = world.clock()
-        made = world.converter.convert(ask, trial.signature, trial.material.rows.take(slice(0, 1)))
+        try:
+            made = world.converter.convert(ask, trial.signature, trial.material.rows.take(slice(0, 1)))
+        except (TooSlow, Unavailable) as error:
+            made = Cannot(_("its description was not told: {cause}").format(cause=error))
         return convert_check(made, world.clock() - start), made
 
     return progress.step("convert", work)
@@ -66,7 +72,19 @@ def settle(progress: Progress, made: Converted | Cannot, trial: Trial, world: Bu
     """Return how the version runs: by its graph when that is proven (the step ``parity``), else in Python."""
     if isinstance(made, Cannot):
         return in_python(made.reason, trial.predict, trial.signature)
-    return progress.step("parity", lambda: _proven(made, trial, world))
+    return progress.step("parity", lambda: _settled(made, trial, world))
+
+
+def _settled(made: Converted, trial: Trial, world: BuildWorld) -> tuple[Check, Running]:
+    """Return the Check and how the version runs; a graph that cannot even be asked is one that is not proven."""
+    try:
+        return _proven(made, trial, world)
+    except Exception as error:
+        log.info("parity of %s", trial.manifest.model_class, exc_info=True)
+        observed = _("not proven: {problem}").format(problem=str(error)[:300])
+        advice = _("Nothing is wrong with the model: the version answers from its own Python environment.")
+        reason = _("its graph is not proven (see parity)")
+        return Check("parity", "warn", observed, advice=advice), in_python(reason, trial.predict, trial.signature)
 
 
 def _proven(made: Converted, trial: Trial, world: BuildWorld) -> tuple[Check, Running]:
@@ -140,11 +158,13 @@ def reference_of(world: BuildWorld, manifest: Manifest) -> Table | None:
 
 
 def suspects(made: Converted | Cannot, trial: Trial) -> Check:
-    """Return the Check ``suspects`` of the rows that the notebook sent."""
-    manifest, reference = trial.manifest, trial.reference
-    rows = trial.material.rows if reference is None else reference
-    names = tuple(item.name for item in trial.signature.inputs)
-    return suspects_check(rows, manifest.target, names, made if isinstance(made, Converted) else None)
+    """Return the Check ``suspects`` of the rows that the notebook sent. It never fails a build."""
+    manifest, rows = trial.manifest, trial.material.rows
+    reference = (
+        rows if trial.reference is None or not set(rows.names) <= set(trial.reference.names) else trial.reference
+    )
+    graph = made if isinstance(made, Converted) else None
+    return suspects_check(Looked(reference, rows, manifest.target), graph)
 
 
 def opened(world: BuildWorld, made: Converted) -> Graph:

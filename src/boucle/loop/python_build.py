@@ -56,11 +56,13 @@ def build_python(progress: Progress, material: Material, world: BuildWorld) -> N
         probe = _predict(process, world.predict_timeout_s, is_probe=True)
         trial = Trial(manifest, material, signature, probe, reference_of(world, manifest))
         made = convert(progress, process, trial, world)
+        _revive(process, version, world)
         if isinstance(made, Cannot):  # known this early, so that gateways start it beside the steps that follow
             progress.found(_found(in_python(made.reason, predict, signature), place))
         progress.check("raw-rows", lambda: _raw_rows(predict, material.rows, manifest))
         answers = progress.step("reproduce", lambda: _reproduce(predict, material, signature, world))
         running = settle(progress, made, trial, world)
+        _revive(process, version, world)
         progress.found(_found(running, place))
         progress.check("suspects", lambda: suspects(made, trial))
         tell_gate(progress, manifest)
@@ -122,6 +124,13 @@ def _load(process: WorkerProcess, version: Version, world: BuildWorld) -> tuple[
     if signature.classes is None and signature.task == "classification" and told["classes"] is not None:
         signature = replace(signature, classes=tuple(told["classes"]))
     return loaded_check(version.manifest, told), signature
+
+
+def _revive(process: WorkerProcess, version: Version, world: BuildWorld) -> None:
+    """Load the model again when its process was ended: a description or a probe of the platform's took too long."""
+    if not process.is_alive:
+        process.start()
+        process.call(load_header(routed(version), world.artifacts.local_path), {}, world.load_timeout_s)
 
 
 def _raw_rows(predict: Predict, rows: Table, manifest: Manifest) -> Check:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,28 @@ from boucle.core.table import Column, Table, cells, missing_mask
 from boucle.packaging.ports import Converted
 
 LEAST_ROWS = 100
-LEAST_OF_A_CLASS = 10
+LEAST_OF_A_CLASS = 5
 MOST_CLASSES = 20
 TELLING = 0.995  # area under the curve, share of right answers or of variance: of one column alone
 SCALES = 1e4  # the largest spread of columns that are joined, by the smallest
 MANY_ONCE = 0.2  # of the categories of a column, seen once
 
 
-def suspects_check(reference: Table, target: str | None, names: tuple[str, ...], made: Converted | None) -> Check:
-    """Return the Check. ``reference`` holds rows with the target where it is known; ``names`` are the model's columns.
+@dataclass(frozen=True)
+class Looked:
+    """What is looked at: ``reference`` rows with the target where it is known, and ``rows`` that the model answered."""
 
-    ``made`` is the graph, where there is one: it tells what lies between the columns and the model.
-    """
-    rows = reference.select([name for name in names if name in reference.columns])
-    found = [*_telling(rows, reference.columns.get(target or "")), *_once(rows, made)]
+    reference: Table
+    rows: Table
+    target: str | None = None
+
+
+def suspects_check(looked: Looked, made: Converted | None) -> Check:
+    """Return the Check. ``made`` is the graph, where there is one: it tells what lies between columns and model."""
+    rows = looked.reference.select(looked.rows.names)
+    found = [*_telling(rows, looked.reference.columns.get(looked.target or "")), *_once(rows, made)]
     if made is not None:
-        found += [*_scales(rows, made), *_supervised(made)]
+        found += [*_scales(looked.rows, made), *_supervised(made)]
     evidence: dict[str, Any] = {"rows": rows.n_rows, "suspects": found}
     expected = _("no column that tells the target by itself, no category learned from one row, scales alike")
     if not found:
@@ -67,19 +74,30 @@ def _labels(target: Column, is_known: Any) -> Any:
 
 
 def _by_label(column: Column, is_known: Any, labels: Any) -> float:
-    """Return how well one column tells labels: a number by the best curve of one label against the rest."""
+    """Return how well one column tells labels: a number two of them by its curve, several by how rarely they change.
+
+    Sorted by a column that tells them, rows of one label lie side by side.
+    """
     if column.kind == "text":
         return _by_category(np.array(cells(column), dtype=object)[is_known], labels)
     number = _number(column)[is_known]
     is_there = ~np.isnan(number)
-    scores = [_area(number[is_there], labels[is_there] == label) for label in np.unique(labels)]
-    return min(scores, default=0.0)
+    number, labels = number[is_there], labels[is_there]
+    if len(labels) == 0:
+        return 0.0
+    distinct = np.unique(labels)
+    if len(distinct) == 2:
+        return _area(number, labels == distinct[0])
+    if len(np.unique(number)) * 10 <= len(number):
+        return _by_category(number, labels)
+    in_order = labels[np.argsort(number, kind="stable")]
+    return 1.0 - float(np.count_nonzero(in_order[1:] != in_order[:-1])) / len(in_order)
 
 
 def _area(number: Any, is_label: Any) -> float:
     """Return the area under the ROC curve (Mann-Whitney U by its largest value), at least one half.
 
-    Ties count one half; 0 where a side has under ten rows.
+    Ties count one half; 0 where a side has under five rows.
     """
     n_yes, n_no = int(is_label.sum()), int((~is_label).sum())
     if min(n_yes, n_no) < LEAST_OF_A_CLASS:

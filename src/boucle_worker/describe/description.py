@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
@@ -231,12 +231,12 @@ def _coded(kind: str, vocabulary: List[Any]) -> Column:
         missing[-2] = True
         return Column("bool", np.array([*vocabulary, False, False], np.bool_), missing)
     if kind == "int":
-        return Column("int", np.array([*vocabulary, int(_beyond(vocabulary)), 0], np.int64), missing)
+        if any(abs(value) >= 2**62 for value in vocabulary):
+            raise Cannot("its encoders know integers beyond 2**62")
+        other = max([abs(value) for value in vocabulary], default=0) + 1
+        return Column("int", np.array([*vocabulary, other, 0], np.int64), missing)
     raise Cannot(f"a column of kind {kind} is encoded by its values")
 
 
 def _beyond(vocabulary: List[Any]) -> float:
     return float(np.ceil(max([abs(value) for value in vocabulary], default=0)) + 1)
-
-
-_Inputs = Tuple[Frame, Dict[str, List[str]]]

@@ -80,8 +80,7 @@ class Graph:
     ) -> Value:
         """Add an ONNX operator with one output and return it; arrays among the inputs become constants.
 
-        Attributes are ints, floats, strings, lists of these, or arrays (written as tensors where ``as_tensor`` names
-        them: see ``tensors`` of the node).
+        Attributes are ints, floats, strings, lists of these, or arrays (told among the ``tensors`` of the node).
         """
         return self.ops(name, inputs, [(dtype, shape)], domain=domain, **attributes)[0]
 

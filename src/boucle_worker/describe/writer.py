@@ -106,7 +106,7 @@ class Writer:
         if name in self._rules.raw:
             return x
         value = as_value(x, name)
-        if name in SCALED and isinstance(value, Value):
+        if name in SCALED and type(value) is Value:  # terms would be written out densely to have a name
             self.graph.joined.append((value.name, name))
         return value
 
