@@ -4,6 +4,9 @@ A graph takes no texts. What it takes is which terms a text holds and how often,
 of JSON values that says how a fitted vectoriser was set. With the same code on both sides nothing is left to differ;
 only letters that one Python's Unicode knows and another's does not may be cut otherwise.
 
+The platform cuts in the process that answers for every model, without a deadline: what is cut here takes time in
+proportion to the text, whatever the text. A spec with a pattern for which this cannot be told is refused.
+
 ==============  ==================================================================================================
 ``steps``       what is done to the text first, in order, of ``STEPS``
 ``analyzer``    ``word``, ``char`` or ``char_wb``
@@ -25,14 +28,17 @@ from collections import Counter
 from itertools import chain
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from boucle_worker.patterns import FLAGS, is_linear
+
 Spec = Mapping[str, Any]
 Cut = Callable[[str], List[str]]
 Count = Callable[[str], Dict[int, int]]
 
 METHODS = ("split", "rsplit", "splitlines")
+LONGEST_RUN = 20  # of words or characters
 _GAPS = re.compile(r"\s\s+")
-_TAGS = re.compile(r"<([^>]+)>")
 _MOST_REMEMBERED = 100_000
+_PIECE = 256
 _RUNS = {r"(?u)\b\w\w+\b": 2, r"\b\w\w+\b": 2, r"(?u)\b\w+\b": 1, r"\b\w+\b": 1, r"(?u)\w+": 1, r"\w+": 1}
 _SPACED = {code: chr(code) if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)}
 
@@ -40,7 +46,7 @@ _SPACED = {code: chr(code) if chr(code).isalnum() or chr(code) == "_" else " " f
 def _without_accents(text: str) -> str:
     if text.isascii():
         return text
-    return "".join(filter(_stands_alone, unicodedata.normalize("NFKD", text)))
+    return "".join(filter(_stands_alone, _decomposed(text)))
 
 
 def _stands_alone(character: str) -> bool:
@@ -48,11 +54,31 @@ def _stands_alone(character: str) -> bool:
 
 
 def _ascii(text: str) -> str:
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return _decomposed(text).encode("ascii", "ignore").decode("ascii")
+
+
+def _decomposed(text: str) -> str:
+    """Return a text as characters that stand alone and, in no certain order, the accents after each.
+
+    NFKD piece by piece: it sorts the accents after a character, in time that grows with their square.
+    """
+    pieces = (text[i : i + _PIECE] for i in range(0, len(text), _PIECE))
+    return "".join(unicodedata.normalize("NFKD", piece) for piece in pieces)
 
 
 def _without_tags(text: str) -> str:
-    return _TAGS.sub(" ", text)
+    """Return a text with a space for each ``<([^>]+)>``, which as a pattern takes the square of the text's length."""
+    kept: List[str] = []
+    at = start = 0  # of the search, and of what is not yet kept
+    while True:
+        opened = text.find("<", at)
+        closed = text.find(">", opened + 1) if opened >= 0 else -1
+        if closed < 0:
+            return "".join([*kept, text[start:]])
+        at = closed + 1
+        if closed > opened + 1:  # "<>" is no tag
+            kept += [text[start:opened], " "]
+            start = at
 
 
 STEPS: Dict[str, Callable[[str], str]] = {
@@ -68,6 +94,8 @@ STEPS: Dict[str, Callable[[str], str]] = {
 
 def analyzer(spec: Spec) -> Cut:
     """Return what cuts a text into terms, each as often as it comes.
+
+    Raises ValueError for a spec by which some text could take very long.
 
     >>> spec = {"steps": ["lower"], "analyzer": "word", "ngrams": [1, 2], "stop_words": ["the"]}
     >>> analyzer({**spec, "tokenizer": {"find": "[a-z]+", "flags": 0}})("The old Town")
@@ -91,7 +119,8 @@ def counter(spec: Spec, vocabulary: Sequence[str]) -> Count:
     """Return what counts the terms of one text: how often each comes, by its place in the vocabulary.
 
     Terms outside the vocabulary do not count. Of a hashed vocabulary (``vocabulary`` is empty then) places are
-    hashes, and a count is the sum of signs. Raises UnicodeEncodeError for half a character that has no hash.
+    hashes, and a count is the sum of signs; it raises UnicodeEncodeError for half a character that has no hash.
+    Raises ValueError for a spec by which some text could take very long.
 
     >>> spec = {"steps": [], "analyzer": "word", "ngrams": [1, 1], "tokenizer": {"method": "split", "args": []}}
     >>> counter(spec, ["a", "b"])("b c b a")
@@ -113,7 +142,7 @@ def _words(spec: Spec) -> Cut:
     """Return what cuts into words and runs of words, less the stop words."""
     tokenize = _tokenizer(spec["tokenizer"])
     stops = frozenset(spec.get("stop_words") or ())
-    shortest, longest = spec["ngrams"]
+    shortest, longest = _lengths(spec)
 
     def words(text: str) -> List[str]:
         found = tokenize(text)
@@ -129,22 +158,39 @@ def _words(spec: Spec) -> Cut:
     return words
 
 
+def _lengths(spec: Spec) -> Tuple[int, int]:
+    shortest, longest = spec["ngrams"]
+    if shortest < 1 or longest > LONGEST_RUN:
+        raise ValueError(f"runs are of {shortest!r} to {longest!r} terms, not of 1 to {LONGEST_RUN}")
+    return shortest, longest
+
+
 def _tokenizer(told: Mapping[str, Any]) -> Cut:
     if "method" in told:
         if told["method"] not in METHODS:
             raise ValueError("no method cuts a text that is named {!r}".format(told["method"]))
         method, args = getattr(str, told["method"]), told["args"]
         return lambda text: list(method(text, *args))
-    flags = told.get("flags", 0)
-    if "find" in told:
-        shortest = _RUNS.get(told["find"]) if flags in (0, re.UNICODE) else None
-        if shortest is not None:
-            return _runs(shortest)
-        return re.compile(told["find"], flags).findall
-    split = re.compile(told["split"], flags).split
+    flags, is_find = told.get("flags", 0), "find" in told
+    shortest = _RUNS.get(told["find"]) if is_find and flags in (0, re.UNICODE) else None
+    if shortest is not None:
+        return _runs(shortest)
+    pattern = _pattern(told["find" if is_find else "split"], flags, most_groups=1 if is_find else 0)
+    if is_find:
+        return pattern.findall
+    split = pattern.split
     if not told.get("filled"):
         return split
     return lambda text: [word for word in split(text) if word]
+
+
+def _pattern(text: str, flags: int, most_groups: int) -> re.Pattern[str]:
+    if not is_linear(text, flags):
+        raise ValueError(f"the pattern {text!a:.80} could take very long on some texts")
+    pattern = re.compile(text, flags & FLAGS)
+    if pattern.groups > most_groups:
+        raise ValueError(f"the pattern {text!a:.80} finds several groups at once")
+    return pattern
 
 
 def _runs(shortest: int) -> Cut:
@@ -165,7 +211,7 @@ def _runs(shortest: int) -> Cut:
 
 def _characters(spec: Spec) -> Cut:
     """Return what cuts into runs of characters: of the whole text, or of each word between two spaces (``char_wb``)."""
-    shortest, longest = spec["ngrams"]
+    shortest, longest = _lengths(spec)
     lengths = range(shortest, longest + 1)
 
     def whole(text: str) -> List[str]:

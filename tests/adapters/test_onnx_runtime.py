@@ -12,7 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from boucle.adapters.onnx_runtime import OnnxGraph
+from boucle.adapters.onnx_runtime import CHUNK, OnnxGraph
+from boucle.core.coding import METADATA_KEY, Coding
 from boucle.core.errors import InvalidRows, ModelFailed, Unavailable
 from boucle.core.signature import Input, Signature, Tensor
 from boucle.core.table import Column
@@ -304,6 +305,51 @@ def test_a_run_can_be_stopped_and_later_runs_are_not() -> None:
 
     assert len(failures) == 1
     assert graph.predict({"a": floats([3.0])})["prediction"].values.tolist() == [3.0]
+
+
+def coded(model: bytes, text: str) -> bytes:
+    """Return a graph with a text where the coding of a converted one lies."""
+    told = onnx.load_model_from_string(model)
+    helper.set_model_props(told, {METADATA_KEY: text})
+    return bytes(told.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", "{}", "[" * 100_000, '{"a":' * 100_000, '{"vocabularies": [], "refused": {}}'], ids=range(7)
+)
+def test_odd_metadata_is_refused_at_load(text: str) -> None:
+    with pytest.raises(ModelFailed, match="vocabularies in the ONNX file cannot be read"):
+        loaded(coded(linear_graph(), text), LINEAR_SIGNATURE)
+
+
+def test_a_file_that_brings_a_slow_pattern_is_refused_at_load() -> None:
+    spec = {"steps": [], "analyzer": "word", "ngrams": [1, 1], "tokenizer": {"find": "(?:a|aa)+b", "flags": 0}}
+    coding = Coding(texts={"terms:0": {"column": "t", "spec": spec, "vocabulary": ["a"]}})
+    cast = [helper.make_node("Cast", ["terms:0"], ["y"], to=FLOAT)]
+    graph = graph_of(cast, [("terms:0", INT64, [3, None, None])], [("y", FLOAT, [3, None, None])])
+    told = signature([Tensor("terms:0", "int64", (3, None, None), ("t",))], {"t": "text"})
+
+    with pytest.raises(ModelFailed, match="could take very long on some texts"):
+        loaded(coded(graph, coding.to_text()), told)
+
+
+def test_a_row_that_a_converted_graph_refuses_is_told_by_its_place_in_the_request() -> None:
+    look_up = [
+        helper.make_node("Cast", ["numbers"], ["i"], to=INT64),
+        helper.make_node("Gather", ["values", "i"], ["y"], axis=0),
+    ]
+    graph = graph_of(
+        look_up, [("numbers", DOUBLE, [None, 1])], [("y", FLOAT, [None, 1])], values=np.array([5, 6], dtype=np.float32)
+    )
+    told = signature([Tensor("numbers", "float64", (None, 1), ("a",))], {"a": "float"})
+    converted = loaded(coded(graph, Coding().to_text()), told)
+    cells = [i % 2.0 for i in range(2 * CHUNK + 10)]
+
+    np.testing.assert_array_equal(converted.predict({"a": floats(cells)})["prediction"].values, np.add(cells, 5))
+    cells[CHUNK + 3] = 9.0
+    with pytest.raises(InvalidRows, match=f"row {CHUNK + 3}:") as caught:
+        converted.predict({"a": floats(cells)})
+    assert caught.value.problems[0].row == CHUNK + 3
 
 
 def _counting_graph() -> bytes:

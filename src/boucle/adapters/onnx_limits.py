@@ -46,13 +46,15 @@ def limited(fill: Callable[[Any], Any], tensor: Tensor, coding: Coding | None) -
     return filled
 
 
-def refusal(run: Callable[[dict[str, Any]], Any], feeds: dict[str, Any]) -> InvalidRows:
+def refusal(run: Callable[[dict[str, Any]], Any], feeds: dict[str, Any], start: int = 0) -> InvalidRows:
     """Return the error for rows on which a graph fails on purpose, because its model raises there.
 
     ``run`` raises on such rows; the first of them is found by halves, unless the rows share an array (terms).
+    ``start`` is the row of the request that the first row is.
     """
     sizes = {len(array) for array in feeds.values()}
-    row = None if len(sizes) != 1 or any(name.startswith(TERMS) for name in feeds) else _first(run, feeds, sizes.pop())
+    is_shared = len(sizes) != 1 or any(name.startswith(TERMS) for name in feeds)
+    row = None if is_shared else start + _first(run, feeds, sizes.pop())
     expected = _("values that the model takes")
     text = _("The model refuses the values of row {row}: a category or a number that it does not take.")
     if row is None:

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from boucle.adapters.onnx_answers import OnnxAnswers
 from boucle.adapters.onnx_codes import CODES, DATES, code_fill, coded, date_fill
 from boucle.adapters.onnx_limits import limited, refusal
-from boucle.adapters.onnx_terms import term_fill, termed
+from boucle.adapters.onnx_terms import TERMS, part, term_fill, termed
 from boucle.core.coding import METADATA_KEY, Coding, read_coding
 from boucle.core.errors import InvalidRows, ModelFailed, RowProblem, Unavailable
 from boucle.core.i18n import _
@@ -30,6 +30,7 @@ CellFill = Callable[[Sequence[Sequence[Any]]], Any]
 _NUMBERS = ("float", "int", "bool")
 _ERRORS_ONLY = 3
 REFUSED = "out of data bounds"  # a graph looks up a row that is not there where its model raises an error
+CHUNK = 1024  # rows that a converted graph takes at once: it may hold a dense row of many terms for each
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -85,13 +86,24 @@ class OnnxGraph:
     def _run(self, feeds: dict[str, Any]) -> Columns:
         if self._session is None:
             raise Unavailable(_("The ONNX file is not loaded yet."))
+        running, n_rows = self._running, 0 if self._coding is None else _n_rows(feeds)
+        if n_rows <= CHUNK:
+            return self._answers.read(self._outputs(feeds, running))
+        parts = []
+        for start in range(0, n_rows, CHUNK):
+            chunk = {name: _rows(name, array, start) for name, array in feeds.items()}
+            parts.append(self._outputs(chunk, running, start))
+        return self._answers.read(_joined(parts))
+
+    def _outputs(self, feeds: dict[str, Any], running: Any, start: int = 0) -> list[Any]:
+        """Return what the graph puts out for rows of which the first is row ``start`` of the request."""
         try:
-            outputs = self._session.run(None, feeds, self._running)
+            outputs: list[Any] = self._session.run(None, feeds, running)
         except Exception as error:
             if self._coding is not None and REFUSED in str(error):
-                raise refusal(lambda some: self._session.run(None, some), feeds) from error
+                raise refusal(lambda some: self._session.run(None, some), feeds, start) from error
             raise ModelFailed(_("The ONNX graph failed: {cause}").format(cause=last_line(error))) from error
-        return self._answers.read(outputs)
+        return outputs
 
     def stop(self) -> None:
         """End the runs under way; they raise ModelFailed, and later ones run as before."""
@@ -143,8 +155,28 @@ def _coding(session: Any) -> Coding | None:
         return None
     try:
         return read_coding(text)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFailed(_("The vocabularies in the ONNX file cannot be read: {cause}").format(cause=error)) from error
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        cause = last_line(error)
+        raise ModelFailed(_("The vocabularies in the ONNX file cannot be read: {cause}").format(cause=cause)) from error
+
+
+def _n_rows(feeds: dict[str, Any]) -> int:
+    """Return how many rows feed a converted graph; 0 when its inputs do not agree."""
+    sizes = {len(array) for name, array in feeds.items() if not name.startswith(TERMS)}
+    return sizes.pop() if len(sizes) == 1 else 0
+
+
+def _rows(name: str, array: Any, start: int) -> Any:
+    """Return the chunk of an input of a converted graph that starts at a row."""
+    return part(array, start, start + CHUNK) if name.startswith(TERMS) else array[start : start + CHUNK]
+
+
+def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the outputs of several chunks as those of one run. Raises ModelFailed when they are not one a row."""
+    try:
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+    except ValueError as error:
+        raise ModelFailed(_("The ONNX graph failed: {cause}").format(cause=last_line(error))) from error
 
 
 def _fill(tensor: Tensor, coding: Coding | None) -> Fill:

@@ -16,12 +16,12 @@ import numpy as np
 
 from boucle.adapters.onnx_codes import CODES, DATES, NUMBERS
 from boucle.core.coding import Coding
-from boucle.core.errors import InvalidRows, RowProblem
+from boucle.core.errors import InvalidRows, ModelFailed, RowProblem
 from boucle.core.i18n import _
 from boucle.core.signature import Tensor
 from boucle.core.table import cells as cells_of
 from boucle_worker.frames import Columns
-from boucle_worker.tokens import counter
+from boucle_worker.tokens import Count, counter
 
 ROWS, TERMS = "rows", "terms:"
 _DTYPES = {NUMBERS: "float64", CODES: "int64", DATES: "int64"}
@@ -43,13 +43,14 @@ def termed(tensor: Tensor, coding: Coding) -> Callable[[Cells], Any] | None:
     """Return what makes the array of terms, or of rows, of cells given column by column; None for another input.
 
     It raises InvalidRows naming the first row whose text is missing or cannot be cut: the model raises there itself.
+    Raises ModelFailed when the file tells no way to cut texts, or one that could take very long on some of them.
     """
     if tensor.name == ROWS:
         return lambda cells: np.zeros((len(cells[0]), 1))
     told = coding.texts.get(tensor.name)
     if told is None:
         return None
-    count, missing, name = counter(told["spec"], told["vocabulary"]), told["spec"].get("missing"), tensor.columns[0]
+    (count, missing), name = _counting(told), tensor.columns[0]
 
     def made(cells: Cells) -> Any:
         found = []
@@ -64,6 +65,19 @@ def termed(tensor: Tensor, coding: Coding) -> Callable[[Cells], Any] | None:
         return _one(found[0]) if len(found) == 1 else segments(found)
 
     return made
+
+
+def _counting(told: Any) -> tuple[Count, str | None]:
+    """Return what counts terms as a file tells, and the text that stands for a missing one, both tried once."""
+    try:
+        count, missing = counter(told["spec"], told["vocabulary"]), told["spec"].get("missing")
+        for text in ("", "a", *([] if missing is None else [missing])):
+            count(text)
+    except Exception as error:  # the file may come from anywhere
+        cause = ascii(str(error))[1:-1][:200] or type(error).__name__
+        told_how = _("The ONNX file tells a way to cut texts that cannot be used: {cause}")
+        raise ModelFailed(told_how.format(cause=cause), "load") from error
+    return count, missing
 
 
 def term_fill(tensor: Tensor, coding: Coding) -> Callable[[Columns], Any] | None:
@@ -89,6 +103,18 @@ def segments(found: Sequence[Mapping[int, int]]) -> Any:
     out[1][place] = np.fromiter(chain.from_iterable(found), np.int64, len(within))
     out[2][place] = np.fromiter(chain.from_iterable(counts.values() for counts in found), np.int64, len(within))
     return out
+
+
+def part(array: Any, start: int, stop: int) -> Any:
+    """Return the segments of some of the rows, counted from the first of them.
+
+    >>> part(segments([{7: 1}, {}, {2: 3}]), 1, 3).tolist()
+    [[[0], [1]], [[0], [2]], [[0], [3]]]
+    """
+    first, last = np.searchsorted(array[0, :, 0], [start, stop])  # segments lie in the order of their rows
+    found = array[:, first:last].copy()
+    found[0] -= start
+    return found
 
 
 def _one(counts: Mapping[int, int]) -> Any:

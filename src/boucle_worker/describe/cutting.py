@@ -11,7 +11,8 @@ import re
 from typing import Any, Dict, List, Optional, Sequence
 
 from boucle_worker.describe.errors import Cannot
-from boucle_worker.tokens import METHODS, STEPS
+from boucle_worker.patterns import FLAGS, is_linear
+from boucle_worker.tokens import LONGEST_RUN, METHODS, STEPS
 
 _OF_SKLEARN = ("strip_accents_unicode", "strip_accents_ascii", "strip_tags")
 
@@ -28,6 +29,8 @@ def spec_of(estimator: Any) -> Dict[str, Any]:
     shortest, longest = (int(n) for n in estimator.ngram_range)
     if shortest < 1:
         raise Cannot(f"its {name} has runs of {shortest} terms")
+    if longest > LONGEST_RUN:
+        raise Cannot(f"its {name} has runs of {longest} terms, more than {LONGEST_RUN}")
     spec.update(steps=_steps(estimator), analyzer=str(estimator.analyzer), ngrams=[shortest, longest])
     if estimator.analyzer != "word":
         return spec
@@ -35,7 +38,15 @@ def spec_of(estimator: Any) -> Dict[str, Any]:
     spec["stop_words"] = None if stops is None else sorted(word for word in stops if isinstance(word, str))
     if estimator.tokenizer is not None:
         return {**spec, "tokenizer": _tokenizer(estimator.tokenizer, f"the tokenizer of its {name}")}
-    return {**spec, "tokenizer": {"find": str(estimator.token_pattern), "flags": 0}}
+    pattern = str(estimator.token_pattern)
+    _refuse_slow(pattern, 0, "its token_pattern")
+    return {**spec, "tokenizer": {"find": pattern, "flags": 0}}
+
+
+def _refuse_slow(pattern: str, flags: int, what: str) -> None:
+    """Raise Cannot for a pattern that takes more than linear time on some text: it would hold up the platform."""
+    if not is_linear(pattern, flags):
+        raise Cannot(f"{what} could take very long on some texts")
 
 
 def _hashed(estimator: Any) -> Optional[Dict[str, Any]]:
@@ -72,8 +83,12 @@ def _tokenizer(function: Any, what: str) -> Dict[str, Any]:
     found = _method(function) or _caller(function) or _of_pattern(function) or _partial(function) or _of_nltk(function)
     if found is None:
         raise _unknown(function, what)
-    if re.compile(found.get("split", "")).groups or re.compile(found.get("find", "")).groups > 1:
+    if "method" in found:
+        return found
+    pattern, flags = str(found["find" if "find" in found else "split"]), int(found["flags"])
+    if re.compile(pattern, flags).groups > ("find" in found):
         raise Cannot(f"{what} finds several groups at once")
+    _refuse_slow(pattern, flags, f"the pattern of {what}")
     return found
 
 
@@ -116,7 +131,7 @@ def _cut(name: str, pattern: Any, flags: int) -> Optional[Dict[str, Any]]:
     if isinstance(pattern, re.Pattern):
         pattern, flags = pattern.pattern, pattern.flags
     how = {"findall": "find", "split": "split"}.get(name)
-    return {how: pattern, "flags": int(flags) & ~int(re.DEBUG)} if how and isinstance(pattern, str) else None
+    return {how: pattern, "flags": int(flags) & FLAGS} if how and isinstance(pattern, str) else None
 
 
 def _of_nltk(function: Any) -> Optional[Dict[str, Any]]:

@@ -12,11 +12,13 @@ from boucle_worker.describe.families import FAMILIES
 from boucle_worker.describe.frame import UNKNOWN, Codes, Frame, Grow, Made, Part
 from boucle_worker.describe.graph import Graph, Value
 from boucle_worker.describe.narrowing import narrowed
+from boucle_worker.describe.probes import Batch, Probes, spans_of
 from boucle_worker.describe.writer import Answer, Rules, Writer
 from boucle_worker.frames import Column, Columns
 
 NUMBERS, CODES, DATES, ROWS = "numbers", "codes", "dates", "rows"
 _MOST_ROUNDS = 500
+_BATCH_ROWS = 4000  # of the probes of several columns together
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ def describe(model: Any, signature: Dict[str, Any], build: Callable[[Columns], A
         try:
             return _described(model, signature, build, sample, vocabularies)
         except Grow as grown:
-            known = vocabularies.setdefault(grown.source, [])
-            known.extend(value for value in dict.fromkeys(grown.values) if value not in set(known))
+            for source, values in grown.lacking.items():
+                known = vocabularies.setdefault(source, [])
+                had = set(known)
+                known.extend(value for value in dict.fromkeys(values) if value not in had)
     raise Cannot("its encoders know other values than its columns can hold")
 
 
@@ -121,7 +125,7 @@ def root(
             parts.append(Part(name, np.dtype("datetime64[us]"), dated.column(dates.index(name))))
         else:
             parts.append(Part(name, np.dtype(object), None, name))
-    probes = {name: build(_probe(first, name, vocabularies[name])) for name in coded}
+    probes = _probes(build, first, {name: vocabularies[name] for name in coded})
     made = Made(build, first, range(len(parts)))
     return Frame(parts, probes, codes, made=made), inputs
 
@@ -202,6 +206,39 @@ def _dtypes(container: Any, items: List[Dict[str, Any]]) -> List[Any]:
     """Return the numpy dtype of each column as the library sees it: float64 where it holds another kind of array."""
     told = list(container.dtypes) if hasattr(container, "dtypes") else [getattr(container, "dtype", None)] * len(items)
     return [dtype if isinstance(dtype, np.dtype) and dtype.kind in "iufb" else np.dtype(np.float64) for dtype in told]
+
+
+def _probes(build: Any, first: Columns, vocabularies: Dict[str, List[Any]]) -> Probes:
+    """Return the rows of each code of each coded column, those of texts together.
+
+    Only of texts, in a DataFrame or an array, the dtype does not hang on which cells there are.
+    """
+    is_batched = type(build(first)).__module__.split(".")[0] in ("pandas", "numpy")
+    groups: List[List[str]] = []
+    n_rows = 0
+    for name, vocabulary in vocabularies.items():
+        is_text = is_batched and first[name].kind == "text"
+        n_rows += len(vocabulary) + 2
+        if is_text and groups and first[groups[-1][0]].kind == "text" and n_rows <= _BATCH_ROWS:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+            n_rows = len(vocabulary) + 2
+    batches = []
+    for names in groups:
+        probes = [_probe(first, name, vocabularies[name]) for name in names]
+        columns = {name: _below([probe[name] for probe in probes]) for name in first}
+        spans = spans_of({name: len(vocabularies[name]) + 2 for name in names})
+        batches.append(Batch(build(columns), spans))
+    return Probes(batches)
+
+
+def _below(columns: List[Column]) -> Column:
+    """Return columns of one kind, one below the other."""
+    if len(columns) == 1:
+        return columns[0]
+    missing = None if columns[0].missing is None else np.concatenate([column.missing for column in columns])
+    return Column(columns[0].kind, np.concatenate([column.values for column in columns]), missing)
 
 
 def _probe(first: Columns, name: str, vocabulary: List[Any]) -> Columns:

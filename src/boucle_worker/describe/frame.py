@@ -9,13 +9,14 @@ takes the value of each code in turn. The answers are a table that the graph loo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.formulas import concat, gather
 from boucle_worker.describe.graph import Graph, Value
+from boucle_worker.describe.probes import as_probes, checked_size, columns_of, height, is_matrix, taken
 from boucle_worker.frames import Columns
 
 UNKNOWN = "\x00 a value that no vocabulary holds"
@@ -23,11 +24,11 @@ WIDE = 64  # a one-hot table of more columns than this is written as comparisons
 
 
 class Grow(Exception):  # no error: the description starts again with the larger vocabulary
-    """A transformer knows values of a raw column that its vocabulary lacks."""
+    """Transformers know values that the vocabularies of raw columns lack: ``lacking[source]``, [] for a new one."""
 
-    def __init__(self, source: str, values: Sequence[Any]) -> None:
-        self.source, self.values = source, list(values)
-        super().__init__(source)
+    def __init__(self, lacking: Mapping[str, Sequence[Any]]) -> None:
+        self.lacking = {source: list(values) for source, values in lacking.items()}
+        super().__init__(", ".join(lacking))
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Frame:
     """
 
     parts: Sequence[Part]
-    probes: Dict[str, Any]
+    probes: Mapping[str, Any]
     codes: Codes
     is_vector: bool = False
     made: Optional[Made] = None
@@ -127,7 +128,10 @@ class Frame:
         return all(part.value is None for part in self.parts)
 
     def _is_numeric(self, place: int) -> bool:
-        column = columns_of(taken(self.probes[str(self.parts[place].source)], [place]))[0]
+        rows = self.probes[str(self.parts[place].source)]
+        if getattr(getattr(rows, "dtype", None), "kind", "") in "iufb" and not hasattr(rows, "iloc"):
+            return True  # of a wide sparse matrix, columns are slow to take
+        column = columns_of(taken(rows, [place]))[0]
         try:
             column.astype(np.float64)
         except (TypeError, ValueError):
@@ -138,7 +142,7 @@ class Frame:
         """Return some columns, in that order."""
         parts = [self.parts[i] for i in places]
         wanted = {part.source for part in parts}
-        probes = {s: taken(rows, list(places)) for s, rows in self.probes.items() if s in wanted}
+        probes = as_probes(self.probes).of(wanted).taken(places)
         made = self.made and replace(self.made, places=[self.made.places[i] for i in places])
         return Frame(parts, probes, self.codes, is_vector, made)
 
@@ -161,34 +165,32 @@ def as_value(rows: Any, step: str) -> Value:
     return value.sparse(bool(rows.probes) and all(hasattr(p, "tocsr") for p in rows.probes.values()))
 
 
-def taken(container: Any, places: Sequence[int]) -> Any:
-    """Return some columns of a container of the library (DataFrame, array, sparse matrix), by place."""
-    if hasattr(container, "iloc"):
-        return container.iloc[:, list(places)]
-    if type(container).__module__.split(".")[0] == "polars":
-        return container[:, list(places)]
-    return container[:, list(places)]
-
-
-def columns_of(container: Any) -> List[Any]:
-    """Return the columns of a container as arrays, shape ``(n,)`` each."""
-    if hasattr(container, "iloc"):
-        return [np.asarray(container.iloc[:, j]) for j in range(container.shape[1])]
-    if type(container).__module__.split(".")[0] == "polars":
-        return [container[:, j].to_numpy() for j in range(container.shape[1])]
-    dense = container.toarray() if hasattr(container, "toarray") else np.asarray(container)
-    dense = dense.reshape(len(dense), -1)
-    return [dense[:, j] for j in range(dense.shape[1])]
-
-
 def lookup(table: Any, code: Value) -> Value:
-    """Return the rows of a table ``(codes, k)`` at the codes ``(n,)``: ``(n, k)``."""
+    """Return the rows of a table ``(codes, k)``, which may be sparse, at the codes ``(n,)``: ``(n, k)``."""
     if table.shape[1] > WIDE:
-        places = np.where(table.any(axis=1), table.argmax(axis=1), -1).astype(np.int64)
-        if np.array_equal(table, (places[:, None] == np.arange(table.shape[1])).astype(table.dtype)):
+        places = _hot(table)
+        if places is not None:
             place = gather(places, code).unsqueezed(1)
             return place.equals(np.arange(table.shape[1], dtype=np.int64)[None]).astype(table.dtype)
-    return gather(table, code)
+    return gather(table.toarray() if hasattr(table, "toarray") else table, code)
+
+
+def _hot(table: Any) -> Optional[Any]:
+    """Return where the one of each row is, -1 for a row of zeros; None when a table holds anything else."""
+    if hasattr(table, "tocsr"):
+        rows = table.tocsr(copy=True)
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+        counts, columns, numbers = np.diff(rows.indptr), rows.indices, rows.data
+    else:
+        counts = np.count_nonzero(table, axis=1)
+        columns = table.argmax(axis=1)[counts > 0]
+        numbers = table[table != 0]
+    if (counts > 1).any() or not (numbers == 1).all():
+        return None
+    places = np.full(len(counts), -1, np.int64)
+    places[counts > 0] = columns
+    return places
 
 
 def _pieces(frame: Frame, step: str) -> Any:
@@ -232,9 +234,17 @@ def _merged(values: Sequence[Value]) -> List[Value]:
 
 def _table(frame: Frame, source: str, places: Sequence[int], step: str) -> Any:
     """Return the numbers of some columns for each code. Raises Cannot when there are texts among them."""
-    columns = columns_of(taken(frame.probes[source], places))
+    rows = taken(frame.probes[source], places)
+    if hasattr(rows, "tocsr"):
+        table = rows.astype(_number(rows.dtype))
+        if len(places) > WIDE and _hot(table) is not None:
+            return table  # only the places of its ones are written
+        rows = table
+    checked_size(source, height(rows), len(places))
+    if is_matrix(rows):
+        return rows.astype(_number(rows.dtype))
     try:
-        return np.column_stack([column.astype(_number(column.dtype)) for column in columns])
+        return np.column_stack([column.astype(_number(column.dtype)) for column in columns_of(rows)])
     except (TypeError, ValueError) as error:
         raise Cannot(f"texts (column {frame.parts[places[0]].name}) reach its {step}") from error
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from boucle_worker.describe.errors import Cannot
-from boucle_worker.describe.frame import Frame, Grow, Part, columns_of
+from boucle_worker.describe.frame import Frame, Grow, Part
+from boucle_worker.describe.probes import (
+    Batch,
+    Probes,
+    as_probes,
+    checked_size,
+    dtypes_of,
+    is_missing,
+    rows_of,
+    stacked,
+    varying,
+    width,
+)
 
 ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 COLUMNWISE = (
@@ -45,109 +57,133 @@ def tabulate(name: str, transformer: Any, frame: Frame) -> Frame:
     encoder takes them. Raises Grow when the transformer knows values that a vocabulary lacks, Cannot when a column of
     its output hangs on two of its input.
     """
-    for part in frame.parts:
-        if part.value is not None and part.source is None:
-            raise Cannot(f"column {part.name} reaches its {name} together with texts")
-        if part.value is not None and part.source not in frame.codes.vocabularies:
-            assert part.source is not None  # noqa: S101  # just seen
-            raise Grow(part.source, [])
-    _grow(transformer, frame)
-    sources = dict.fromkeys(part.source for part in frame.parts)
-    outs: Dict[Any, Any] = {source: answers(name, transformer, frame, source) for source in sources}
-    found: Dict[Any, List[Any]] = {source: columns_of(rows) for source, rows in outs.items()}
-    width = max(map(len, found.values()))
-    names = _names(next(iter(outs.values())), width)
+    _grow(name, transformer, frame)
+    sources = list(dict.fromkeys(str(part.source) for part in frame.parts))
+    probes = all_answers(name, transformer, frame, sources, _width(name, transformer, frame))
+    first = probes.batches[0].rows
+    owners = _owners(probes, sources, name)
+    dtypes = {
+        source: dtypes for batch in probes.batches for dtypes in [dtypes_of(batch.rows)] for source in batch.spans
+    }
+    open_sources = {part.source for part in frame.parts if part.is_open and name not in ENCODERS}
     parts = []
-    for j in range(width):
-        owner = _owner(found, j, name)
-        was = [part for part in frame.parts if part.source == owner]
-        is_open = any(part.is_open for part in was) and name not in ENCODERS
-        parts.append(Part(names[j], found[owner][j].dtype, None, owner, is_open))
-    return Frame(parts, outs, frame.codes)
+    for j, label in enumerate(_names(first)):
+        owner = owners.get(j, sources[0])
+        parts.append(Part(label, dtypes[owner][j], None, owner, owner in open_sources))
+    return Frame(parts, probes, frame.codes)
 
 
-def _grow(transformer: Any, frame: Frame) -> None:
-    """Raise Grow when the transformer names values that the vocabulary of their column lacks."""
+def _grow(name: str, transformer: Any, frame: Frame) -> None:
+    """Raise Grow when parts are not coded yet, or the transformer names values that their vocabularies lack."""
     categories = getattr(transformer, "categories_", None)
     told: List[Sequence[Any]] = list(categories) if categories is not None else []
     if len(told) != len(frame.parts):
         told = [[] for _part in frame.parts]
     mark = getattr(transformer, "missing_values", None)
+    lacking: Dict[str, List[Any]] = {}
     for part, values in zip(frame.parts, told):
-        assert part.source is not None  # noqa: S101  # each was seen to have one
+        if part.source is None:
+            raise Cannot(f"column {part.name} reaches its {name} together with texts")
+        if part.value is not None and part.source not in frame.codes.vocabularies:
+            lacking.setdefault(part.source, [])
         wanted = [_plain(value) for value in [*values, mark] if not is_missing(value)]
-        known = set(frame.codes.vocabularies[part.source])
-        lacking = [value for value in wanted if value not in known and (part.is_open or isinstance(value, str))]
-        if lacking:
-            raise Grow(part.source, lacking)
+        known = set(frame.codes.vocabularies.get(part.source, ()))
+        new = [value for value in wanted if value not in known and (part.is_open or isinstance(value, str))]
+        if new:
+            lacking.setdefault(part.source, []).extend(new)
+    if lacking:
+        raise Grow(lacking)
 
 
 def answers(name: str, transformer: Any, frame: Frame, source: Any) -> Any:
     """Return the transformer's answer to the rows of each code; codes on which it raises are remembered as refused."""
-    rows = frame.probes[source]
-    with contextlib.suppress(Exception):  # a transformer may raise anything at a value it refuses
-        return transformer.transform(rows)
-    answered: Dict[int, Any] = {}
-    n_codes = len(frame.codes.vocabularies[source]) + 2
-    cause: Exception = ValueError("no row")
-    for code in range(n_codes):
+    return all_answers(name, transformer, frame, [source])[source]
+
+
+def all_answers(name: str, transformer: Any, frame: Frame, sources: Sequence[str], n_columns: int = 1) -> Probes:
+    """Return the transformer's answers to the rows of each code of some raw columns, run as seldom as can be.
+
+    ``n_columns`` is how many columns it makes of them. Codes on which it raises are remembered as refused.
+    """
+    made = []
+    for batch in as_probes(frame.probes).of(sources).for_width(n_columns).batches:
         try:
-            answered[code] = transformer.transform(_row(rows, code))
-        except Exception as error:  # noqa: BLE001  # as above
-            cause = error
-    if not answered:
-        raise Cannot(f"its {name} refuses every value of column {source}") from cause
-    frame.codes.refuse(source, [code for code in range(n_codes) if code not in answered])
-    fallback = next(iter(answered.values()))
-    return _stacked([answered.get(code, fallback) for code in range(n_codes)])
+            rows = transformer.transform(batch.rows)
+        except Exception:  # noqa: BLE001  # a transformer may raise anything at a value it refuses
+            rows = _one_by_one(name, transformer, frame, batch)
+        made.append(Batch(rows, batch.spans))
+    return Probes(made)
 
 
-def _row(container: Any, index: int) -> Any:
-    if hasattr(container, "iloc"):
-        return container.iloc[[index]]
-    return container[[index]]
+def _one_by_one(name: str, transformer: Any, frame: Frame, batch: Batch) -> Any:
+    """Return the answers to a batch of which some rows are refused: these get the answer to another code.
+
+    Values beyond the vocabulary and missing cells are what an encoder refuses, so they are asked for apart.
+    """
+    known = [i for start, stop in batch.spans.values() for i in range(start, stop - 2)]
+    pieces = _halved(transformer, batch.rows, known)
+    for last in (2, 1):
+        pieces += _each(transformer, batch.rows, [stop - last for _start, stop in batch.spans.values()])
+    order = [i for places, _rows in pieces for i in places]
+    at = {place: i for i, place in enumerate(order)}
+    wanted = []
+    for source, (start, stop) in batch.spans.items():
+        answered = [at[i] for i in range(start, stop) if i in at]
+        if not answered:
+            raise Cannot(f"its {name} refuses every value of column {source}")
+        frame.codes.refuse(source, [i - start for i in range(start, stop) if i not in at])
+        wanted += [at.get(i, answered[0]) for i in range(start, stop)]
+    return rows_of(stacked([rows for _places, rows in pieces]), wanted)
 
 
-def _stacked(rows: List[Any]) -> Any:
-    first = rows[0]
-    if hasattr(first, "iloc"):
-        import pandas as pd
-
-        return pd.concat(rows, ignore_index=True)
-    if type(first).__module__.split(".")[0] == "polars":
-        import polars as pl
-
-        return pl.concat(rows)
-    if hasattr(first, "tocsr"):
-        import scipy.sparse
-
-        return scipy.sparse.vstack(rows).tocsr()
-    return np.concatenate(rows)
+def _halved(transformer: Any, rows: Any, places: List[int]) -> List[Tuple[List[int], Any]]:
+    """Return the answers to some rows, without those that are refused: looked for by halves."""
+    if not places:
+        return []
+    with contextlib.suppress(Exception):  # as above
+        return [(places, transformer.transform(rows_of(rows, places)))]
+    if len(places) == 1:
+        return []
+    half = len(places) // 2
+    return _halved(transformer, rows, places[:half]) + _halved(transformer, rows, places[half:])
 
 
-def _owner(found: Dict[Any, List[Any]], j: int, name: str) -> Any:
-    """Return the raw column on which column j of the output hangs. Raises Cannot when there are two."""
-    owners = [source for source, columns in found.items() if not _is_constant(columns[j])]
-    if len(owners) > 1:
-        raise Cannot(f"its {name} mixes the columns {' and '.join(map(str, owners[:2]))}")
-    return owners[0] if owners else next(iter(found))
+def _each(transformer: Any, rows: Any, places: List[int]) -> List[Tuple[List[int], Any]]:
+    """Return the answers to some rows of which all or none are likely to be refused."""
+    with contextlib.suppress(Exception):  # as above
+        return [(places, transformer.transform(rows_of(rows, places)))]
+    singles = places if len(places) > 1 else []
+    return [piece for place in singles for piece in _halved(transformer, rows, [place])]
 
 
-def _is_constant(column: Any) -> bool:
-    first = column[0]
-    if is_missing(first):
-        return all(is_missing(cell) for cell in column)
-    return all(not is_missing(cell) and bool(cell == first) for cell in column.tolist())
+def _owners(probes: Probes, sources: Sequence[str], name: str) -> Dict[int, str]:
+    """Return the raw column on which each column of the output hangs. Raises Cannot when there are two."""
+    moved: Dict[str, List[int]] = {}
+    for batch in probes.batches:
+        moved.update(varying(batch))
+    owners: Dict[int, str] = {}
+    for source in sources:
+        for j in moved[source]:
+            if j in owners:
+                raise Cannot(f"its {name} mixes the columns {owners[j]} and {source}")
+            owners[j] = source
+    return owners
 
 
-def _names(container: Any, width: int) -> List[str]:
+def _width(name: str, transformer: Any, frame: Frame) -> int:
+    """Return about how many columns a transformer makes. Raises Cannot when dense ones would not fit."""
+    if name != "OneHotEncoder":
+        return len(frame.parts)
+    n_columns = sum(map(len, transformer.categories_))
+    if not getattr(transformer, "sparse_output", getattr(transformer, "sparse", True)):
+        for source in dict.fromkeys(str(part.source) for part in frame.parts):
+            checked_size(source, len(frame.codes.vocabularies[source]) + 2, n_columns)
+    return n_columns
+
+
+def _names(container: Any) -> List[str]:
     columns = getattr(container, "columns", None)
-    return [str(column) for column in columns] if columns is not None else [f"x{j}" for j in range(width)]
-
-
-def is_missing(value: Any) -> bool:
-    """Return True for None, NaN, NaT and NA."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)  # NaN is not itself
+    return [str(column) for column in columns] if columns is not None else [f"x{j}" for j in range(width(container))]
 
 
 def _plain(value: Any) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from boucle_worker.describe.errors import Cannot
-from boucle_worker.describe.frame import Frame, Part, as_value, columns_of
+from boucle_worker.describe.frame import Frame, Grow, Part, as_value
 from boucle_worker.describe.graph import Value
-from boucle_worker.describe.tables import answers
+from boucle_worker.describe.probes import width
+from boucle_worker.describe.tables import all_answers
 from boucle_worker.describe.terms import Sparse, side_by_side
 from boucle_worker.describe.writer import Answer, Predict, Rows, Transform, Writer
 
@@ -42,21 +43,43 @@ def column_transformer(writer: Writer, estimator: Any, x: Rows) -> Rows:
             continue
         if len(places) == 0:
             continue
-        made.append(writer.transform(transformer, x.select(places, is_vector=isinstance(columns, (str, int)))))
-    return _joined(estimator, x, made, is_sparse=bool(getattr(estimator, "sparse_output_", False)))
+        made.append((transformer, x.select(places, is_vector=isinstance(columns, (str, int)))))
+    results = _transformed(writer, made)
+    return _joined(estimator, x, results, is_sparse=bool(getattr(estimator, "sparse_output_", False)))
 
 
 def feature_union(writer: Writer, estimator: Any, x: Rows) -> Rows:
     """Return what each transformer makes of all rows side by side, times its weight."""
     weights = estimator.transformer_weights or {}
+    kept = [
+        (name, transformer) for name, transformer in estimator.transformer_list if transformer not in ("drop", None)
+    ]
     made = []
-    for name, transformer in estimator.transformer_list:
-        if transformer in ("drop", None):
-            continue
-        rows = writer.transform(transformer, x)
+    for (name, _transformer), rows in zip(
+        kept, _transformed(writer, [(transformer, x) for _name, transformer in kept])
+    ):
         made.append(as_value(rows, "FeatureUnion") * float(weights[name]) if name in weights else rows)
     frame = x if isinstance(x, Frame) and not weights else None
     return _joined(estimator, frame, made, is_sparse=any(isinstance(m, Value) and m.is_sparse for m in made))
+
+
+def _transformed(writer: Writer, asked: Sequence[Tuple[Any, Rows]]) -> List[Rows]:
+    """Return what each transformer makes of its rows. Raises Grow once, with the values that any of them lacks."""
+    made: List[Rows] = []
+    lacking: Dict[str, List[Any]] = {}
+    for transformer, rows in asked:
+        try:
+            made.append(writer.transform(transformer, rows))
+        except Grow as grown:
+            for source, values in grown.lacking.items():
+                lacking.setdefault(source, []).extend(values)
+        except Exception:
+            if not lacking:
+                raise
+            break  # it may do once the vocabularies are whole; else it raises then
+    if lacking:
+        raise Grow(lacking)
+    return made
 
 
 def searched(writer: Writer, estimator: Any, x: Rows) -> Answer:
@@ -116,9 +139,11 @@ def _joined(estimator: Any, x: Any, made: Sequence[Rows], *, is_sparse: bool) ->
     for rows in made:
         parts += rows.parts if isinstance(rows, Frame) else frame_of(rows).parts
     sources = dict.fromkeys(part.source for part in parts if part.value is None)
-    probes = {source: answers(type(estimator).__name__, estimator, x, source) for source in sources if source}
-    for source, rows in probes.items():
-        if len(columns_of(rows)) != len(parts):
+    known = [source for source in sources if source]
+    probes = all_answers(type(estimator).__name__, estimator, x, known, len(parts))
+    for batch in probes.batches:
+        if width(batch.rows) != len(parts):
+            source = next(iter(batch.spans))
             raise Cannot(f"its {type(estimator).__name__} gives other columns for a few rows than for many ({source})")
     if names and len(names) == len(parts):
         parts = [replace(part, name=name) for part, name in zip(parts, names)]

@@ -18,9 +18,10 @@ from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.families.instants import DAY, MISSING
 from boucle_worker.describe.families.recognition import Formula, Probes, recognised, written
 from boucle_worker.describe.formulas import cos, is_nan, refusing, sin, where
-from boucle_worker.describe.frame import Frame, Part, as_value, columns_of
+from boucle_worker.describe.frame import Frame, Part, as_value
 from boucle_worker.describe.graph import Value
-from boucle_worker.describe.tables import answers, is_missing
+from boucle_worker.describe.probes import columns_of, is_missing
+from boucle_worker.describe.tables import answers
 from boucle_worker.describe.writer import Rows, Transform, Writer
 from boucle_worker.frames import Column, Columns
 

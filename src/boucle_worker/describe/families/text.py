@@ -12,9 +12,9 @@ import numpy as np
 from boucle_worker.describe.cutting import spec_of
 from boucle_worker.describe.errors import Cannot
 from boucle_worker.describe.formulas import absolute, log, maximum, sqrt, where
-from boucle_worker.describe.frame import UNKNOWN, Frame, columns_of
+from boucle_worker.describe.frame import UNKNOWN, Frame
 from boucle_worker.describe.graph import Value
-from boucle_worker.describe.tables import is_missing
+from boucle_worker.describe.probes import columns_of, is_missing
 from boucle_worker.describe.terms import Beside, Terms
 from boucle_worker.describe.writer import Rows, Transform, Writer
 
