@@ -42,6 +42,7 @@ bench: .venv/.ready crypto ## needs wrk
 	$(BIN)/python benchmarks/deploy.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/crypto.py
+	$(BIN)/python benchmarks/onnx_faithful.py --quick
 
 lock: .venv/.ready ## choose newer dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
