@@ -9,7 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 CRYPTO := $(CURDIR)/.cache/crypto/bin/python
 IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
 
-.PHONY: crypto demo penguins test test-platform test-crypto check format journeys bench lock clean
+.PHONY: crypto demo penguins test test-platform test-crypto test-graphs check format journeys bench lock clean
 
 demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
 	$(BIN)/python examples/forecast.py
@@ -18,10 +18,13 @@ penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; le
 	$(BIN)/python examples/penguins.py
 
 test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, and those of the project
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-crypto
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-crypto test-graphs
 
 test-platform:
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest --durations=15 --ignore=tests/boucle_worker/describe
+
+test-graphs: # on the core that the project leaves first
+	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=10 tests/boucle_worker/describe
 
 test-crypto:
 	$(IN_CRYPTO) -m pytest --durations=10

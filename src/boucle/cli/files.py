@@ -55,6 +55,10 @@ def read_example(path: Path, dates: Sequence[str] = ()) -> Any:
         return _pandas_table(path, kind, dates)
     except ImportError:
         return _polars_table(path, kind, dates)
+    except ValueError as error:  # a column of dates that is not there, or a file that is no such table
+        raise InvalidRequest(
+            "unusual-rows", _("{path} cannot be read: {cause}").format(path=path, cause=str(error)[:300])
+        ) from error
 
 
 def predict_file(client: Client, name: str, source: str, alias: Any) -> Answer:

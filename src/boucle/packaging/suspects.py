@@ -46,6 +46,8 @@ def suspects_check(looked: Looked, made: Converted | None) -> Check:
     if not found:
         observed = _("nothing suspect in {rows} rows of {columns} columns")
         observed = observed.format(rows=rows.n_rows, columns=len(rows.names))
+        if looked.target is None:
+            observed += _("; no target was named (target=), so nothing was looked for that gives it away")
         return Check("suspects", "pass", observed, expected, evidence=evidence)
     advice = _("The version is built all the same. Look into it before you rely on its answers.")
     return Check("suspects", "warn", "; ".join(found[:5]), expected, advice, evidence)
