@@ -32,6 +32,11 @@ from boucle.loop.build import build
 from boucle.loop.world import BuildWorld
 from boucle.registry.registry import Registry
 
+PYTHON_STEPS = (
+    *("artifacts", "environment", "load", "convert", "raw-rows"),
+    *("reproduce", "suspects", "schema", "timing", "smoke"),
+)
+GRAPH_STEPS = tuple(name for step in PYTHON_STEPS for name in ((step, "parity") if step == "reproduce" else (step,)))
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "skops", "cloudpickle")
 
 

@@ -25,20 +25,9 @@ from boucle.loop.build import build, end_failed_build
 from boucle.loop.world import BuildWorld
 from boucle.registry.registry import Registry
 from loop.doubling import Doubling
-from loop.scene import Scene, pins, statuses, worlds_of
+from loop.scene import PYTHON_STEPS, Scene, pins, statuses, worlds_of
 
-STEPS = [
-    "artifacts",
-    "environment",
-    "load",
-    "convert",
-    "raw-rows",
-    "reproduce",
-    "suspects",
-    "schema",
-    "timing",
-    "smoke",
-]
+STEPS = list(PYTHON_STEPS)
 MATRIX = np.arange(60.0).reshape(30, 2)
 LEASE_S = 30.0
 KILLED = 137

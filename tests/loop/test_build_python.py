@@ -16,24 +16,12 @@ from boucle.adapters.uv import UvEnvironments
 from boucle.core.table import Table
 from boucle.core.version import Artifact, CodeFile
 from loop.doubling import Doubling, Dying, Hanging, Moody
-from loop.scene import Scene, pins, statuses
+from loop.scene import GRAPH_STEPS, Scene, pins, statuses
 from loop.shop import N, customers, pipeline
 
 MATRIX = np.arange(60.0).reshape(30, 2)
 SMALL = pins("numpy", "cloudpickle")
-STEPS = [
-    "artifacts",
-    "environment",
-    "load",
-    "convert",
-    "raw-rows",
-    "reproduce",
-    "parity",
-    "suspects",
-    "schema",
-    "timing",
-    "smoke",
-]
+STEPS = list(GRAPH_STEPS)
 
 
 def test_a_pipeline_with_text_dates_and_missing_values_becomes_champion(scene: Scene) -> None:

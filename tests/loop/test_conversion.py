@@ -24,22 +24,10 @@ from boucle.core.version import Version
 from boucle.loop.conversion import opened
 from boucle.packaging.ports import Ask, Cannot, Converted
 from boucle.registry.routing import routed
-from loop.scene import Scene, statuses
+from loop.scene import GRAPH_STEPS, Scene, statuses
 from loop.shop import customers
 
-STEPS = [
-    "artifacts",
-    "environment",
-    "load",
-    "convert",
-    "raw-rows",
-    "reproduce",
-    "parity",
-    "suspects",
-    "schema",
-    "timing",
-    "smoke",
-]
+STEPS = list(GRAPH_STEPS)
 
 
 def shoppers() -> pd.DataFrame:

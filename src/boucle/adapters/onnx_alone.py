@@ -17,8 +17,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from boucle.adapters.onnx_codes import CODES
 from boucle.adapters.onnx_limits import refusal
 from boucle.adapters.onnx_runtime import REFUSED, options
-from boucle.adapters.onnx_terms import TERMS
-from boucle.adapters.onnx_writer import INPUT_TYPES, constants_of, file_of, node_of, output_of
+from boucle.adapters.onnx_terms import TERMS, tensor_of
+from boucle.adapters.onnx_writer import constants_of, file_of, node_of, output_of
 from boucle.core.errors import BoucleError, shown
 from boucle.core.i18n import _
 from boucle.core.signature import Signature
@@ -73,7 +73,8 @@ def _inputs(told: Mapping[str, Any], kinds: Mapping[str, str], constants: dict[s
         if name == CODES:
             pieces = [_coded(c, kinds[c], told, constants, nodes) for c in columns]
         else:
-            pieces = [_cast(c, kinds[c], INPUT_TYPES[name], nodes) for c in columns]
+            wanted = helper.np_dtype_to_tensor_dtype(np.dtype(tensor_of(name, columns).dtype))
+            pieces = [_cast(c, kinds[c], wanted, nodes) for c in columns]
         nodes.append(helper.make_node("Concat", pieces, [INSIDE + name], axis=1))
     return nodes
 

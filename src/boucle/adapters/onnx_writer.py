@@ -15,7 +15,6 @@ from boucle.core.coding import METADATA_KEY, Coding
 OPSETS = {"": 17, "ai.onnx.ml": 5}
 IR_VERSION = 10
 SERVED = ("label_index", "probabilities", "value")
-INPUT_TYPES = {"numbers": TensorProto.DOUBLE, "codes": TensorProto.INT64, "dates": TensorProto.INT64}
 
 
 def assembled(told: Mapping[str, Any], arrays: Mapping[str, Any], outputs: Sequence[str] = SERVED) -> bytes:

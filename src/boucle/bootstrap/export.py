@@ -44,8 +44,8 @@ class Exported:
 
     def __str__(self) -> str:
         """Return what a terminal shows."""
-        lines = [_("{path}: {size:.0f} kB, {proof}")]
-        told = [lines[0].format(path=self.path, size=self.size_bytes / 1000, proof=self.proof.observed)]
+        first = _("{path}: {size:.0f} kB, {proof}")
+        told = [first.format(path=self.path, size=self.size_bytes / 1000, proof=self.proof.observed)]
         told += [_("takes {tensor}").format(tensor=listed([tensor])) for tensor in self.inputs]
         told += [_("gives {tensor}").format(tensor=listed([tensor])) for tensor in self.outputs]
         return "\n".join(told)

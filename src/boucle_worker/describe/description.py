@@ -136,7 +136,8 @@ def pruned(graph: Graph, inputs: Dict[str, List[str]], outputs: Dict[str, Value]
     taken = {name for node in nodes for name in (*node["inputs"], *node["outputs"])}
     marks = [mark for mark in graph.marks if mark.value in taken]
     fed = {name: list(columns) for name, columns in inputs.items()}
-    renamed = narrowed(graph, nodes, fed)
+    counted = {mark.value for mark in marks} | {name for name, _estimator in graph.joined}
+    renamed = narrowed(graph, nodes, fed, counted | {value.name for value in outputs.values()})
     outputs = {name: graph.values[renamed.get(value.name, value.name)] for name, value in outputs.items()}
     marks = [mark._replace(value=renamed.get(mark.value, mark.value)) for mark in marks]
     needed = {name for node in nodes for name in _names(node)} | {value.name for value in outputs.values()}

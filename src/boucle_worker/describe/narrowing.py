@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 import numpy as np
 
@@ -11,15 +11,16 @@ from boucle_worker.describe.graph import Graph
 Node = Dict[str, Any]
 
 
-def narrowed(graph: Graph, nodes: List[Node], inputs: Dict[str, List[str]]) -> Dict[str, str]:
+def narrowed(graph: Graph, nodes: List[Node], inputs: Dict[str, List[str]], kept: Set[str]) -> Dict[str, str]:
     """Take out the columns of inputs that no node picks, from ``nodes`` and ``inputs`` themselves.
 
-    Returns the names of the values that became the input itself, by the name they had.
+    Inputs in ``kept`` stay whole: somebody counts their columns. Returns the names of the values that became the
+    input itself, by the name they had.
     """
     renamed: Dict[str, str] = {}
     for name, columns in inputs.items():
         takers = [node for node in nodes if name in node["inputs"]]
-        if not takers or not all(_picks(node, name) for node in takers):
+        if name in kept or not takers or not all(_picks(node, name) for node in takers):
             continue
         used = sorted({int(i) for node in takers for i in graph.arrays[node["inputs"][1]]})
         inputs[name] = [columns[i] for i in used]
