@@ -1,13 +1,16 @@
-"""What a build needs from outside, beside the worker process and the graph that serving names already."""
+"""What build and collector need from outside, beside what the capabilities name already."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from boucle.core.signature import Signature
 from boucle.core.version import Artifact
+from boucle.labels.ports import TruthWriter
+from boucle.monitoring.ports import ProfileWriter
 from boucle.packaging.graph import GraphFacts
 from boucle.serving.ports import Graph, StartWorker, WorkerProcess
 
@@ -51,3 +54,14 @@ class Graphs(Protocol):
 
     def open(self, model: bytes, signature: Signature) -> Graph:
         """Return the graph, not yet loaded; the signature tells its tensors."""
+
+
+class CollectTransaction(ProfileWriter, TruthWriter, Protocol):
+    """What the collector writes at once: how far a stream is counted, profiles, ground truth."""
+
+
+class CollectStore(Protocol):
+    """Where profiles and ground truth are kept."""
+
+    def collecting(self) -> AbstractContextManager[CollectTransaction]:
+        """Open a transaction; an exception inside undoes it. One collector is in it at a time."""
