@@ -9,7 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 CRYPTO := $(CURDIR)/.cache/crypto/bin/python
 IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
 
-.PHONY: crypto demo penguins test test-platform test-crypto test-graphs check format journeys bench lock clean
+.PHONY: crypto demo faults penguins test test-platform test-crypto test-graphs check format journeys bench lock clean
 
 demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
 	$(BIN)/python examples/forecast.py
@@ -19,6 +19,9 @@ penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; le
 
 test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, and those of the project
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-crypto test-graphs
+
+faults: .venv/.ready ## kill -9 of gateway and collector under load, a hundred times and fifty; prints its seed
+	BOUCLE_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/faults
 
 test-platform:
 	$(BIN)/pytest --durations=15 --ignore=tests/boucle_worker/describe

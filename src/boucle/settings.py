@@ -18,14 +18,18 @@ RANGES = {
     "build_timeout_s": (1, 86_400),
     "lease_s": (1, 3_600),
     "job_slots": (2, 64),
+    "log_fsync_s": (0, 3_600),
+    "log_segment_bytes": (64 * 1024, 2**30),
+    "log_segment_s": (1, 86_400),
 }
-CHOICES = {"log_level": ("debug", "info", "warning", "error")}
+CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_full": ("serve", "refuse")}
 
 
-def _setting(default: Any, text: str, factory: Optional[Callable[[], Any]] = None) -> Any:
+def _setting(default: Any, text: str, factory: Optional[Callable[[], Any]] = None, secret: bool = False) -> Any:
+    """``secret`` values may hold passwords: they are not printed and not lent to the processes of projects."""
     if factory is not None:
         return field(default_factory=factory, metadata={"text": text})
-    return field(default=default, metadata={"text": text})
+    return field(default=default, metadata={"text": text, "secret": secret}, repr=not secret)
 
 
 def _default_home() -> Path:
@@ -52,6 +56,28 @@ class Settings:
     lease_s: float = _setting(10.0, "Seconds after which a job whose worker fell silent is taken over.")
     job_slots: int = _setting(2, "Jobs that one worker runs at a time; runs of projects leave one free for builds.")
     log_level: str = _setting("info", "Least level of the logs: debug, info, warning or error.")
+    log_full: str = _setting(
+        "serve", "When the inference log cannot be written: serve and count what is lost, or refuse."
+    )
+    log_fsync_s: float = _setting(
+        1.0, "Seconds until the inference log is on the disk at the latest; 0 means before each answer."
+    )
+    log_segment_bytes: int = _setting(16 * 1024 * 1024, "Size at which a segment of the inference log ends, in bytes.")
+    log_segment_s: float = _setting(60.0, "Age at which a segment of the inference log ends, in seconds.")
+    alert_webhook: str = _setting("", "Address that alerts are posted to, in Alertmanager's webhook form.", secret=True)
+    alert_webhook_token: str = _setting("", "Bearer token sent to BOUCLE_ALERT_WEBHOOK.", secret=True)
+    alertmanager_url: str = _setting(
+        "", "Address of an Alertmanager that alerts are pushed to, such as http://localhost:9093.", secret=True
+    )
+    alert_mail_to: tuple[str, ...] = _setting((), "Mail addresses that are told of alerts, separated by commas.")
+    alert_mail_from: str = _setting("boucle@localhost", "Sender of the mails about alerts.")
+    smtp_url: str = _setting(
+        "", "Mail server: smtp://user:password@host:587 or smtps://…; ?starttls=always, auto or never.", secret=True
+    )
+    apprise_urls: tuple[str, ...] = _setting(
+        (), "Addresses of apprise (Slack, Teams …), separated by commas; %2C is a comma in one.", secret=True
+    )
+    public_url: str = _setting("", "Address of the control plane in messages; empty means host and port.")
 
 
 def load(environment: Optional[Mapping[str, str]] = None, **overrides: Any) -> Settings:
@@ -107,6 +133,12 @@ def environment(settings: Settings) -> dict[str, str]:
     names = [item.name for item in fields(Settings) if item.name not in ("token", "url")]
     told = {PREFIX + name.upper(): _told(getattr(settings, name)) for name in names}
     return {**{key: value for key, value in os.environ.items() if key != PREFIX + "TOKEN"}, **told}
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the settings that may hold passwords, for processes of other people's code."""
+    secret = {PREFIX + item.name.upper() for item in fields(Settings) if item.metadata.get("secret")}
+    return {name: value for name, value in environ.items() if name not in secret}
 
 
 def _told(value: Any) -> str:

@@ -12,12 +12,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 
-from boucle.adapters.sql import SqlJobStore, SqlRegistryStore, migrate, open_database
+from boucle.adapters.sql import (
+    SqlCollectStore,
+    SqlJobStore,
+    SqlProfileStore,
+    SqlRegistryStore,
+    migrate,
+    open_database,
+)
 from boucle.adapters.sql.database import now_us, read_clock, reading, writing
 from boucle.adapters.sql.tables import metadata
 from boucle.core.errors import Unavailable
 from boucle.jobs.job import JobQuery
 from boucle.registry.model import RegisteredModel
+from watched_cases import ALL, MINUTE, REFERENCE, T0, rows
 
 
 @pytest.fixture
@@ -48,6 +56,10 @@ def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
         assert (len(view.models()), view.sequence()) == (1, 1)
 
 
+NEWER = ["profile", "profile_key", "reference", "stream_position", "truth", "notification", "alert", "verdict"]
+NEWER += ["watch_state", "watch_policy"]
+
+
 def test_the_jobs_of_an_older_release_wait_between_attempts_as_they_did(url: str) -> None:
     engine = open_database(url)
     migrate(engine)
@@ -56,6 +68,8 @@ def test_the_jobs_of_an_older_release_wait_between_attempts_as_they_did(url: str
         connection.execute(sa.text("DROP INDEX job_dedupe"))
         connection.execute(sa.text("ALTER TABLE job DROP COLUMN backoff_s"))
         connection.execute(sa.text("ALTER TABLE version DROP COLUMN graph"))
+        for table in NEWER:
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
 
     migrate(engine)
@@ -156,7 +170,28 @@ def test_every_table_can_be_made_on_postgresql() -> None:
         str(sa.schema.CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
         for table in metadata.sorted_tables
     )
-    assert text.count("CREATE TABLE") == 6
+    assert text.count("CREATE TABLE") == 6 + len(NEWER)
     assert "BIGINT" in text
     clock = now_us(sa.create_mock_engine("sqlite://", lambda *_: None))  # type: ignore[arg-type]  # only its dialect is read
     assert "julianday" in str(clock)
+
+
+def test_adding_to_profiles_looks_their_rows_up_by_index_whatever_the_size_of_the_table(engine: sa.Engine) -> None:
+    SqlProfileStore(engine).keep_reference("churn", 1, REFERENCE)
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda _c, _d, text, values, *_rest: asked.append((text, values)))
+    with SqlCollectStore(engine).collecting() as tx:
+        tx.add({(ALL, T0): rows(low=1), (ALL, T0 + MINUTE): rows(low=1)})
+
+    (text, values) = next((text, values) for text, values in asked if "profile.payload" in text)
+    with engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+    assert [step for step in plan if "profile" in step] == [
+        "SEARCH profile USING INDEX sqlite_autoindex_profile_1 (key=? AND at=? AND step_s=?)"
+    ]
+
+
+def test_a_postgresql_address_is_reached_by_the_driver_that_comes_with_boucle() -> None:
+    pytest.importorskip("psycopg")
+    engine = open_database("postgresql://ada:secret@db.example/boucle")
+    assert (engine.driver, engine.url.password, engine.url.host) == ("psycopg", "secret", "db.example")

@@ -1,12 +1,12 @@
 """What every JobStore does. A lease of no length is over at once: nothing here waits."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from boucle.adapters.memory.jobs import MemoryJobStore
-from boucle.adapters.sql import SqlJobStore, migrate, open_database
+from boucle.adapters.sql import SqlJobStore
 from boucle.core.errors import Conflict, NotFound
 from boucle.jobs.job import Claim, ClaimRequest, Held, JobOptions, JobQuery, LeaseLost, Outcome
 from boucle.jobs.ports import JobStore
@@ -14,13 +14,9 @@ from boucle.jobs.ports import JobStore
 OVER, LONG = 0.0, 3600.0
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> JobStore:
-    if request.param == "memory":
-        return MemoryJobStore()
-    engine = open_database(f"sqlite:///{tmp_path}/db.sqlite")
-    migrate(engine)
-    return SqlJobStore(engine)
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, database: Callable[[str], sa.Engine]) -> JobStore:
+    return MemoryJobStore() if request.param == "memory" else SqlJobStore(database(request.param))
 
 
 def asking(lease_s: float = LONG, owner: str = "r1", **limits: int) -> ClaimRequest:
@@ -230,3 +226,20 @@ def test_the_jobs_of_one_key_are_listed_live_or_ended(store: JobStore) -> None:
 def test_a_job_keeps_how_long_it_waits_between_attempts(store: JobStore) -> None:
     assert store.enqueue("build", {}).backoff_s == 1.0
     assert store.get(store.enqueue("build", {}, options=JobOptions(backoff_s=15.5)).id).backoff_s == 15.5
+
+
+def test_ended_jobs_are_forgotten_and_live_ones_are_not(store: JobStore) -> None:
+    ended, live = store.enqueue("build", {}), store.enqueue("build", {})
+    claim = taken(store)
+    store.finish(claim.held, Outcome("done"))
+
+    store.forget([ended.id, live.id, "nobody"])
+
+    assert [job.id for job in store.list(JobQuery())] == [live.id]
+
+
+def test_jobs_of_some_kinds_are_left_out_of_a_list(store: JobStore) -> None:
+    store.enqueue("collect", {})
+    build = store.enqueue("build", {})
+
+    assert [job.id for job in store.list(JobQuery(without=("collect", "watch")))] == [build.id]

@@ -1,11 +1,12 @@
 """What every RegistryStore does; the registry itself is tested over both of them in tests/registry."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
 from boucle.adapters.memory.registry import MemoryRegistryStore
-from boucle.adapters.sql import SqlRegistryStore, migrate, open_database
+from boucle.adapters.sql import SqlRegistryStore
 from boucle.core.check import Check
 from boucle.core.gate import Bound, Gate
 from boucle.core.schema import ColumnSchema, Schema
@@ -50,13 +51,9 @@ FULL = Version(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> RegistryStore:
-    if request.param == "memory":
-        return MemoryRegistryStore()
-    engine = open_database(f"sqlite:///{tmp_path}/db.sqlite")
-    migrate(engine)
-    return SqlRegistryStore(engine)
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, database: Callable[[str], sa.Engine]) -> RegistryStore:
+    return MemoryRegistryStore() if request.param == "memory" else SqlRegistryStore(database(request.param))
 
 
 def test_what_was_saved_is_read_back_equal(store: RegistryStore) -> None:

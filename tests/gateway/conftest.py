@@ -23,7 +23,7 @@ from boucle.core.table import Column
 from boucle.gateway.app import Gateway, GatewayOptions, create_app
 from boucle.gateway.protocol import ReceiptLimits, ReceiptProtocol
 from boucle.serving.limits import Limits
-from boucle.serving.ports import Models, RouteSource
+from boucle.serving.ports import Journal, Models, RouteSource
 from boucle_worker.frames import Columns
 from routed import doubled_age, routed, table, tripled_age
 
@@ -113,9 +113,9 @@ class Launch:
     folder: Path
     running: list[tuple[Running, threading.Thread]] = field(default_factory=list)
 
-    def __call__(self, models: Models, source: RouteSource, **options: Any) -> Running:
+    def __call__(self, models: Models, source: RouteSource, journal: Journal | None = None, **options: Any) -> Running:
         told = {"routes_copy": self.folder / "routes.json", "limits": Limits(max_body_bytes=1_000_000), **options}
-        app = create_app(GatewayOptions(**told), models, source)
+        app = create_app(GatewayOptions(**told), models, source, journal)
         listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(app, http=ShortProtocol, access_log=False, log_config=None, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)

@@ -12,7 +12,15 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("projects/*/README.md"))]
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:src|href)=\"([^\"]+)\"")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-ROUTES = ("/models/{name}/invocations", "/models/{name}", "/models/{name}/schema", "/livez", "/readyz", "/metrics")
+ROUTES = (
+    "/models/{name}/invocations",
+    "/models/{name}",
+    "/models/{name}/schema",
+    "/models/{name}/feedback",
+    "/livez",
+    "/readyz",
+    "/metrics",
+)
 
 
 @pytest.mark.parametrize("name", [command.callback.__name__ for command in app.registered_commands if command.callback])

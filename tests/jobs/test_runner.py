@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ class World:
         self.jobs = SqlJobStore(self.engine)
         self.runners: list[subprocess.Popen[bytes]] = []
 
-    def runner(self, owner: str, options: Mapping[str, float]) -> subprocess.Popen[bytes]:
+    def runner(self, owner: str, options: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         script = Path(__file__).with_name("worker.py")
         command = [sys.executable, str(script), self.url, str(self.folder), owner, json.dumps(options)]
         with (self.folder / f"{owner}.err").open("wb") as errors:
@@ -91,6 +92,15 @@ def test_a_job_runs_in_a_child_and_its_result_and_output_are_kept(world: World) 
 
     assert (done.state, done.result, done.owner) == ("done", {"word": "hello", "attempt": 1}, "r1")
     assert (world.folder / "logs" / f"{job.id}.log").read_text() == "noted hello\n"
+
+
+def test_a_standing_job_runs_though_all_slots_are_taken(world: World) -> None:
+    busy = world.jobs.enqueue("wait", {})
+    standing = world.jobs.enqueue("note", {"word": "hello"})
+    world.runner("r1", {**LONG, "slots": 1, "standing": ["note"]})
+
+    assert world.ended(standing).state == "done"
+    assert world.jobs.get(busy.id).is_live
 
 
 def test_a_killed_child_is_started_again_and_finds_its_steps_remembered(world: World) -> None:

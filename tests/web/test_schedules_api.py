@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from boucle.adapters.memory.jobs import MemoryJobStore
-from boucle.jobs.job import ClaimRequest, JobQuery, Outcome
+from boucle.jobs.job import ClaimRequest, JobQuery, Outcome, Schedule
 from boucle.jobs.schedules import Schedules
 from boucle.web.app import create_app
 from web.in_process import client
@@ -190,3 +190,16 @@ def test_the_document_of_the_api_says_what_a_schedule_takes(asked: httpx.Client)
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["project", "cron"]
     assert schema["properties"]["attempts"]["default"] == 5
+
+
+def test_the_schedules_and_jobs_of_the_platform_itself_are_neither_listed_nor_removed(
+    asked: httpx.Client, timed: World
+) -> None:
+    Schedules(timed.schedules).add(Schedule("_collect", "collect", "* * * * *", "UTC"))
+    timed.jobs.enqueue("collect", {})
+
+    assert asked.get("/api/v1/schedules").json() == {"schedules": []}
+    assert asked.get("/api/v1/jobs").json() == {"jobs": []}
+    assert len(asked.get("/api/v1/jobs?kind=collect").json()["jobs"]) == 1
+    assert asked.delete("/api/v1/schedules/_collect").status_code == 400
+    assert [schedule.name for schedule in timed.schedules.list()] == ["_collect"]

@@ -29,6 +29,7 @@ PAGES = {
     "/models/{name}/versions/{number}.json",
     "/api/docs",
     "/api/openapi.json",
+    "/metrics",
 }
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import threading
 from importlib.metadata import version
 
-from boucle.adapters.sql import SqlJobStore, SqlScheduleStore, migrate
+from boucle.adapters.shipping import ShippedStreams
+from boucle.adapters.sql import (
+    SqlJobStore,
+    SqlProfileStore,
+    SqlScheduleStore,
+    SqlTruthStore,
+    SqlWatchStore,
+    migrate,
+)
 from boucle.adapters.traffic import GatewayTraffic
 from boucle.bootstrap import server, wiring
+from boucle.bootstrap.channels import channels
 from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
 from boucle.bootstrap.logs import write_logs
 from boucle.settings import Settings, load
@@ -37,6 +46,11 @@ def control_plane(settings: Settings) -> ControlPlane:
         is_open_to_network=is_open(settings.host),
         allowed_hosts=served_hosts(settings),
         is_stopping=stopping.is_set,
+        watching=SqlWatchStore(engine),
+        profiles=SqlProfileStore(engine),
+        truths=SqlTruthStore(engine),
+        channels=tuple(channel.name for channel in channels(settings)),
+        streams=ShippedStreams(home.segments),
     )
 
 

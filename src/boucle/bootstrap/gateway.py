@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boucle.adapters.models import StoredModels
 from boucle.adapters.route_source import HttpRouteSource
+from boucle.adapters.segments import SegmentJournal, SegmentOptions
 from boucle.bootstrap import server
 from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
 from boucle.bootstrap.logs import write_logs
@@ -25,8 +26,16 @@ def gateway(settings: Settings) -> Gateway:
         limits=Limits(max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows),
         timeout_s=settings.predict_timeout_s,
         batch=BatchOptions(max_age_s=settings.predict_timeout_s),
+        is_refusing_unlogged=settings.log_full == "refuse",
     )
-    return create_app(options, StoredModels(artifacts(home), home.socket), HttpRouteSource(control, home.token))
+    models, source = StoredModels(artifacts(home), home.socket), HttpRouteSource(control, home.token)
+    return create_app(options, models, source, journal(settings))
+
+
+def journal(settings: Settings) -> SegmentJournal:
+    """Return the inference log of one life of a gateway; nothing is on the disk before its first record."""
+    options = SegmentOptions(settings.log_segment_bytes, settings.log_segment_s, settings.log_fsync_s)
+    return SegmentJournal(home_of(settings).segments, options)
 
 
 def main() -> None:

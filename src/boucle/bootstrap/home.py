@@ -86,6 +86,16 @@ class Home:
         return self.root / "token"
 
     @property
+    def segments(self) -> Path:
+        """The inference log until it is collected: one folder for each life of a gateway."""
+        return self.root / "segments"
+
+    @property
+    def inference_log(self) -> Path:
+        """The inference log as a Delta table."""
+        return self.root / "inference_log"
+
+    @property
     def platform_file(self) -> Path:
         """What a running platform says of itself."""
         return self.root / "platform.json"

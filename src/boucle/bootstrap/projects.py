@@ -20,7 +20,7 @@ from boucle.core.document import from_json, to_json
 from boucle.core.i18n import _
 from boucle.core.ids import uuid7
 from boucle.jobs.context import JobContext
-from boucle.settings import Settings, environment
+from boucle.settings import Settings, environment, without_secrets
 from boucle.training.ports import Tell
 from boucle.training.run import TOO_LONG, Ran, RunFailed, RunRequest, RunWorld, require_runnable, run_project
 
@@ -126,7 +126,7 @@ def _hears_nothing(line: str) -> None:
 
 def _world(settings: Settings, told: dict[str, str], log: Path) -> RunWorld:
     home = home_of(settings)
-    environ = {**environment(settings), **{name: value for name, value in told.items() if value}}
+    environ = {**without_secrets(environment(settings)), **{name: value for name, value in told.items() if value}}
     return RunWorld(environments(settings), ProjectProcesses(), environ, lent_packages(home), log)
 
 

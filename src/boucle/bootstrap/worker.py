@@ -12,13 +12,14 @@ from boucle.adapters.converter import OnnxConverter
 from boucle.adapters.model_process import ModelProcess
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
-from boucle.bootstrap import wiring
+from boucle.bootstrap import collecting, watching, wiring
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
 from boucle.bootstrap.projects import run_job
 from boucle.core.i18n import use_language
 from boucle.core.ids import uuid7
 from boucle.jobs.context import JobContext
+from boucle.jobs.job import STANDING
 from boucle.jobs.runner import Runner, RunnerOptions
 from boucle.jobs.schedules import Schedules
 from boucle.loop.build import build, end_failed_build
@@ -63,17 +64,32 @@ def main() -> None:
     def build_job(context: JobContext) -> None:
         build(context, world)
 
+    jobs, schedules = SqlJobStore(engine), SqlScheduleStore(engine)
+    collecting.begin(jobs, schedules, (*collecting.SCHEDULES, watching.SCHEDULE))
     runner = Runner(
-        SqlJobStore(engine),
-        {"build": build_job, KIND: lambda context: run_job(context, settings)},
+        jobs,
+        {
+            "build": build_job,
+            KIND: lambda context: run_job(context, settings),
+            collecting.COLLECT: lambda context: collecting.collect_job(context, collecting.world(settings, engine)),
+            collecting.TEND: lambda context: collecting.tend_job(
+                context, collecting.world(settings, engine), jobs, home
+            ),
+            watching.WATCH: lambda context: watching.watch_job(context, settings, engine),
+        },
         RunnerOptions(
             owner=f"{os.getpid()}-{uuid7()}",
             log_dir=home.logs / "jobs",
             lease_s=settings.lease_s,
             slots=settings.job_slots,
-            limits={QUEUE: settings.job_slots - 1},  # a run that deploys waits for a build: it needs a slot
+            limits={
+                QUEUE: settings.job_slots - 1,  # a run that deploys waits for a build: it needs a slot
+                collecting.QUEUE: 1,
+                watching.QUEUE: 1,
+            },
+            standing=frozenset(STANDING),
         ),
-        schedules=Schedules(SqlScheduleStore(engine)),
+        schedules=Schedules(schedules),
         on_failed=lambda job, error: end_failed_build(job, error, registry),
     )
     runner.run(stop.is_set)

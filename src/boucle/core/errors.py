@@ -42,6 +42,7 @@ KINDS = (
     N_("artifact"),
     N_("static file"),
     N_("path"),
+    N_("alert"),
 )  # of NotFound
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+
+from boucle.core.packed import PackedReader, PackedWriter
 
 PartKind = Literal["number", "level"]
 OTHER, UNSEEN = "other", "unseen"
+MOST = 1e140  # larger numbers are counted as this, so that no sum of squares is ever infinite
+_WHAT = "grid"
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,18 @@ class Part:
         """Number of bins."""
         return len(self.edges) + 1 if self.kind == "number" else len(self.levels) + 2
 
+    @cached_property
+    def cuts(self) -> Any:
+        """The edges as float64, shape ``(n_bins - 1,)``."""
+        return np.array(self.edges, dtype=np.float64)
+
+    @cached_property
+    def bins(self) -> dict[str, int]:
+        """The bin of each level that the reference held; any other text lies in ``n_bins - 1``."""
+        found = dict.fromkeys(self.others, len(self.levels))
+        found.update({level: place for place, level in enumerate(self.levels)})
+        return found
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -58,9 +76,48 @@ class Grid:
         """Number of bins of all parts."""
         return self.offsets[-1]
 
+    @cached_property
+    def numbers(self) -> Any:
+        """The places of the number parts, int64, ascending."""
+        return np.array([place for place, part in enumerate(self.parts) if part.kind == "number"], dtype=np.int64)
+
+    @cached_property
+    def has_sums(self) -> Any:
+        """Of each bin whether it is one of numbers, bool ``(n_bins,)``: only those have ``sums``."""
+        widths = np.array([part.n_bins for part in self.parts], dtype=np.int64)
+        return np.repeat(np.array([part.kind == "number" for part in self.parts], dtype=bool), widths)
+
+    @cached_property
+    def outer(self) -> Any:
+        """The first and the last bin of each number part, int64: the only ones that bound values on one side alone."""
+        ends = [(self.offsets[place], self.offsets[place + 1] - 1) for place in self.numbers.tolist()]
+        return np.unique(np.array(ends, dtype=np.int64))
+
     def index(self, name: str) -> int:
         """Return the place of the part of that name. Raises KeyError."""
         for place, part in enumerate(self.parts):
             if part.name == name:
                 return place
         raise KeyError(name)
+
+    def to_bytes(self) -> bytes:
+        """Return the grid packed: the same bytes for the same grid."""
+        packed = PackedWriter(_WHAT)
+        told = [[p.column, p.kind, p.aspect, len(p.edges), p.levels, p.others] for p in self.parts]
+        packed.document(told)
+        packed.array(np.array([edge for part in self.parts for edge in part.edges], dtype="<f8"))
+        return packed.done()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Grid:
+        """Read a packed grid. Raises InvalidDocument for bytes that are not one."""
+        packed = PackedReader(_WHAT, data)
+        told = packed.document()
+        edges = packed.array("<f8").tolist()
+        parts = []
+        with packed.refusing():
+            for column, kind, aspect, n_edges, levels, others in told:
+                own, edges = tuple(edges[:n_edges]), edges[n_edges:]
+                parts.append(Part(column, kind, aspect, own, tuple(levels), tuple(others)))
+        packed.end()
+        return cls(tuple(parts))

@@ -12,11 +12,13 @@ from time import perf_counter
 
 from boucle.core.errors import Unavailable
 from boucle.core.i18n import _, use_language
+from boucle.gateway.feedback import Feedback
 from boucle.gateway.follower import follow
 from boucle.gateway.guard import Guard
 from boucle.gateway.invocations import Invocations
 from boucle.gateway.metrics import Metrics
 from boucle.gateway.problems import problem
+from boucle.gateway.recording import LogFull, Recorder
 from boucle.gateway.requests import (
     ClientGone,
     Exchange,
@@ -24,6 +26,7 @@ from boucle.gateway.requests import (
     Scope,
     Send,
     alias_of,
+    caller_of,
     headers_of,
     language_of,
     request_id,
@@ -36,7 +39,7 @@ from boucle.serving.endpoint import Endpoint, Opener, ServingOptions
 from boucle.serving.fleet import Fleet
 from boucle.serving.limits import Limits
 from boucle.serving.meter import Meters
-from boucle.serving.ports import Models, RouteSource
+from boucle.serving.ports import Journal, Models, RouteSource
 
 _THREADS = 4
 _INVOCATION_PARTS = 4  # "", "models", name, "invocations"
@@ -48,7 +51,8 @@ class GatewayOptions:
     """``routes_copy`` is the file kept of the route table; ``token`` empty means that none is asked for.
 
     ``max_in_flight`` requests are worked on at once, more are answered 503; at the start, the versions of the copy
-    are waited for ``settle_s`` seconds before the first request is taken.
+    are waited for ``settle_s`` seconds before the first request is taken. ``is_refusing_unlogged`` decides about an
+    answer that cannot be written down: refused with 503, or sent and counted as lost.
     """
 
     routes_copy: Path
@@ -59,22 +63,27 @@ class GatewayOptions:
     batch: BatchOptions = field(default_factory=BatchOptions)
     max_in_flight: int = 1024
     settle_s: float = 5.0
+    is_refusing_unlogged: bool = False
 
 
 class Gateway:
     """The application. ``fleet`` and the rest come to life with the lifespan's start."""
 
-    def __init__(self, options: GatewayOptions, models: Models, source: RouteSource) -> None:
+    def __init__(
+        self, options: GatewayOptions, models: Models, source: RouteSource, journal: Journal | None = None
+    ) -> None:
         self.options = options
         self.source = source
         self.meters = Meters()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
         serving = ServingOptions(self.executor, options.limits, options.timeout_s, options.batch)
         self.fleet = Fleet(Opener(models, serving), self.meters, gc.freeze)
-        self.invocations = Invocations(options.limits, self.executor)
+        self.recorder = Recorder(journal, options.is_refusing_unlogged)
+        self.invocations = Invocations(options.limits, self.executor, self.recorder)
+        self.feedback = Feedback(options.limits, self.executor, self.recorder, self.fleet)
         self.in_flight = 0
         self._guard = Guard(options.allowed_hosts, options.token)
-        self.views = Views(self.fleet, Metrics(self.meters, self.fleet))
+        self.views = Views(self.fleet, Metrics(self.meters, self.fleet, self.recorder), self.recorder)
         self._following: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,6 +113,7 @@ class Gateway:
         await self.source.close()
         await self.fleet.close()
         self.executor.shutdown(wait=False, cancel_futures=True)
+        self.recorder.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -121,7 +131,7 @@ class Gateway:
         if language is not None:
             use_language(language_of(language))
         self.in_flight += 1
-        meter, more = self.meters.other, _NO_HEADERS
+        endpoint, meter, more = None, self.meters.other, _NO_HEADERS
         try:
             self._guard.check(scope["method"], scope["path"], headers)
             parts = scope["path"].split("/")
@@ -129,13 +139,19 @@ class Gateway:
                 endpoint = self._invoked(scope, parts[2])
                 meter, more = endpoint.meter, endpoint.headers
                 await self.invocations.answer(endpoint, exchange)
+            elif len(parts) == _INVOCATION_PARTS and parts[1] == "models" and parts[3] == "feedback":
+                require_method(scope, "POST")
+                await self.feedback.answer(parts[2], exchange)
             else:
                 await self.views.answer(exchange, parts)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # every failure becomes a problem here
             found = problem(error, request_id(headers))
-            meter.answered(found.status, perf_counter() - start)
+            seconds = perf_counter() - start
+            meter.answered(found.status, seconds)
+            if endpoint is not None and not isinstance(error, LogFull):
+                self.recorder.refused(endpoint, found.status, seconds, caller_of(headers))
             await exchange.respond(found.status, found.body, [*found.headers, *more])
         finally:
             self.in_flight -= 1
@@ -149,6 +165,6 @@ class Gateway:
         return endpoint
 
 
-def create_app(options: GatewayOptions, models: Models, source: RouteSource) -> Gateway:
-    """Return the gateway: an ASGI application with lifespan."""
-    return Gateway(options, models, source)
+def create_app(options: GatewayOptions, models: Models, source: RouteSource, journal: Journal | None = None) -> Gateway:
+    """Return the gateway: an ASGI application with lifespan. Without a journal it records nothing."""
+    return Gateway(options, models, source, journal)

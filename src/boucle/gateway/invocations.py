@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
-from time import perf_counter
-from typing import Any, TypeVar
+from time import perf_counter, time_ns
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from boucle.core.ids import uuid7
-from boucle.gateway.requests import Budget, Exchange, Headers, Holding, body_of
+from boucle.gateway.recording import Recorder
+from boucle.gateway.requests import Budget, Exchange, Headers, Holding, body_of, caller_of, event_time
 from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.limits import Limits
@@ -28,12 +29,22 @@ _MAX_NAMED = 20
 _JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type", b"text/csv; charset=utf-8")
 
 
+class _Asked(NamedTuple):
+    """What came in: checked rows, the bytes they were read from, and when it happened (0: now)."""
+
+    rows: Rows
+    body: bytes
+    media: str
+    at: int
+
+
 class Invocations:
     """Answers rows; ``executor`` decodes and encodes large bodies beside the event loop."""
 
-    def __init__(self, limits: Limits, executor: Executor) -> None:
+    def __init__(self, limits: Limits, executor: Executor, recorder: Recorder) -> None:
         self._limits = limits
         self._executor = executor
+        self._recorder = recorder
         self._budget = Budget(max(_BODIES_HELD * limits.max_body_bytes, _LEAST_HELD_BYTES))
 
     async def answer(self, endpoint: Endpoint, exchange: Exchange) -> None:
@@ -41,36 +52,55 @@ class Invocations:
         start = perf_counter()
         endpoint.enter()
         try:
-            media = media_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
-            rows = await self._rows(endpoint, exchange, media)
-            answered = endpoint.now(rows) if exchange.is_alone() else None
-            answers, first, last = answered or await endpoint.infer(rows)
-            prediction_id = uuid7()
-            kind, write = _writer(endpoint, exchange.headers, media, prediction_id)
-            if rows.groups is not None:
-                write = partial(write, groups=rows.groups)
-            if rows.n_rows > _LARGE_ROWS:
-                content = await self._aside(write, answers, first, last)
-            else:
-                content = write(answers, first, last)
+            with Holding(self._budget) as holding:
+                asked = await self._asked(endpoint, exchange, holding)
+                rows = asked.rows
+                answered = endpoint.now(rows) if exchange.is_alone() else None
+                answers, first, last = answered or await endpoint.infer(rows)
+                prediction_id = uuid7()
+                kind, write = _writer(endpoint, exchange.headers, asked.media, prediction_id)
+                if rows.groups is not None:
+                    write = partial(write, groups=rows.groups)
+                if rows.n_rows > _LARGE_ROWS:
+                    content = await self._aside(write, answers, first, last)
+                else:
+                    content = write(answers, first, last)
+                seconds = perf_counter() - start
+                if self._recorder.is_on:
+                    now, caller = time_ns() // 1000, caller_of(exchange.headers)
+                    buffers = endpoint.packer.answer(
+                        prediction_id,
+                        (asked.at or now, now, int(seconds * 1e6)),
+                        (asked.body, "csv" if asked.media == CSV else "json"),
+                        (content, "csv" if kind is _CSV_TYPE else "json"),
+                        caller,
+                    )
+                    if len(asked.body) + len(content) > _LARGE_BODY or self._recorder.is_slow:
+                        await self._recorder.record_aside(endpoint, buffers, self._executor)
+                    else:
+                        self._recorder.record(endpoint, buffers)
         finally:
             endpoint.exit()
         meter = endpoint.meter
         meter.predictions += rows.n_rows
         meter.unseen += rows.unseen
         meter.out_of_range += rows.out_of_range
-        meter.answered(200, perf_counter() - start)
+        meter.answered(200, seconds)
         told = [kind, *endpoint.headers, (b"x-prediction-id", prediction_id.encode("ascii"))]
         if rows.ignored:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
         await exchange.respond(200, content, told)
 
-    async def _rows(self, endpoint: Endpoint, exchange: Exchange, media: str) -> Rows:
-        with Holding(self._budget) as holding:
-            body = await body_of(exchange, self._limits, holding)
-            if len(body) > _LARGE_BODY:
-                return await self._aside(read_rows, endpoint.plan, body, media)
-            return read_rows(endpoint.plan, body, media)
+    async def _asked(self, endpoint: Endpoint, exchange: Exchange, holding: Holding) -> _Asked:
+        media = media_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
+        told_at = exchange.headers.get(b"x-boucle-time")
+        at = 0 if told_at is None else event_time(told_at, time_ns() // 1000)
+        body = await body_of(exchange, self._limits, holding)
+        if len(body) > _LARGE_BODY:
+            rows = await self._aside(read_rows, endpoint.plan, body, media)
+        else:
+            rows = read_rows(endpoint.plan, body, media)
+        return _Asked(rows, body, media, at)
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
         """Do large work in a thread, in the language of this request."""

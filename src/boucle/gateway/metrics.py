@@ -1,4 +1,9 @@
-"""The counts of the gateway in Prometheus' format. Labels come from the route table; what names none is ``other``."""
+"""The counts of the gateway in Prometheus' format. Labels come from the route table; what names none is ``other``.
+
+A gateway is one process with one event loop, so its counts are plain integers and a scrape sees all of them. Several
+gateways, on one machine or on many, have an address each: Prometheus scrapes each of them and tells them apart by its
+own label ``instance``, and a sum over it is right, for no counter is shared.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from boucle.gateway.recording import Recorder
 from boucle.serving.fleet import Fleet
 from boucle.serving.meter import BUCKETS_S, Meter, Meters
 
@@ -27,7 +33,8 @@ Labelled = tuple[list[str], Meter]
 class Metrics(Collector):
     """Renders the meters when asked."""
 
-    def __init__(self, meters: Meters, fleet: Fleet) -> None:
+    def __init__(self, meters: Meters, fleet: Fleet, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._meters = meters
         self._fleet = fleet
         self._registry = CollectorRegistry(auto_describe=False)
@@ -52,6 +59,7 @@ class Metrics(Collector):
         for model, number in self._fleet.loaded:
             loaded.add_metric([model, str(number)], 1)
         yield loaded
+        yield from _recorded(self._recorder)
 
     def _labelled(self) -> list[Labelled]:
         named = self._meters.by_version.items()
@@ -59,6 +67,17 @@ class Metrics(Collector):
             *(([model, str(number)], meter) for model, versions in named for number, meter in versions.items()),
             (["other", ""], self._meters.other),
         ]
+
+
+def _recorded(recorder: Recorder) -> Iterator[Metric]:
+    lost = "Requests answered that the inference log does not hold: its disk was full."
+    yield CounterMetricFamily("boucle_log_lost", lost, value=recorder.n_lost)
+    yield CounterMetricFamily("boucle_log_bytes", "Bytes written to the inference log.", value=recorder.n_bytes)
+    help_text = "Ground truths accepted."
+    family = CounterMetricFamily("boucle_feedback", help_text, labels=("model",))
+    for model, count in recorder.feedback.items():
+        family.add_metric([model], count)
+    yield family
 
 
 def _requests(meters: Iterable[Labelled]) -> Metric:

@@ -7,7 +7,7 @@ NotAllowed            403     401 without a right token
 NotFound              404
 TooLarge              413
 ModelFailed           500     the model's own code raised on rows that fit its schema
-Unavailable           503     loading, busy, or its worker gone twice; with Retry-After
+Unavailable           503     loading, busy, its worker gone twice, or the log full; with Retry-After
 TooSlow               504     no answer before the deadline; its worker is replaced
 anything else         500     a bug: logged with its trace, told without
 ====================  ======  ==================================================================

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -21,10 +22,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
 _READ = frozenset(
     b"host origin sec-fetch-site authorization content-type content-length content-encoding accept accept-language"
-    b" x-request-id".split()
+    b" x-request-id x-boucle-time x-boucle-caller".split()
 )
 _NO_EXTENSIONS: dict[str, Any] = {}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z")
+_CALLER = re.compile(rb"[A-Za-z0-9_.@-]{1,64}\Z")
+_LATEST_US, _OLDEST_US = 5 * 60 * 1_000_000, 3_653 * 86_400 * 1_000_000
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class MethodNotAllowed(InvalidRequest):
@@ -50,6 +54,47 @@ def request_id(headers: Headers) -> str:
     """Return the caller's id of the request when it is a plain one, else a new id."""
     given = headers.get(b"x-request-id")
     return given.decode("ascii") if given is not None and _REQUEST_ID.match(given) else uuid7()
+
+
+def caller_of(headers: Headers) -> str:
+    """Return who asks, as the caller says: header X-Boucle-Caller; "" for none and for one that is not plain."""
+    given = headers.get(b"x-boucle-caller")
+    return given.decode("ascii") if given is not None and _CALLER.match(given) else ""
+
+
+def event_time(given: bytes, now: int) -> int:
+    """Return the UTC microseconds of a header X-Boucle-Time: ISO 8601 with its offset, or the number itself.
+
+    Raises InvalidRequest (``invalid-time``) for anything else, more than 5 minutes after ``now``, or 10 years before.
+
+    >>> event_time(b"1970-01-01T01:00:00.000001+01:00", 0)
+    1
+    """
+    try:
+        text = given.decode("ascii").strip()
+        at = int(text) if text.isdigit() and len(text) < 20 else _microseconds(text)
+    except (ValueError, OverflowError):
+        raise InvalidRequest(
+            "invalid-time",
+            _("X-Boucle-Time is {found}. Send ISO 8601 with Z or an offset, or UTC microseconds.").format(
+                found=shown(given.decode("latin-1"))
+            ),
+        ) from None
+    if not now - _OLDEST_US <= at <= now + _LATEST_US:
+        raise InvalidRequest(
+            "invalid-time",
+            _("X-Boucle-Time {found} is more than 5 minutes ahead of this clock or older than 10 years.").format(
+                found=shown(text)
+            ),
+        )
+    return at
+
+
+def _microseconds(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 @lru_cache(maxsize=256)

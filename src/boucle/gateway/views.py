@@ -14,20 +14,30 @@ from boucle.core.routes import RoutedVersion
 from boucle.core.schema import to_json_schema
 from boucle.core.version import CHAMPION
 from boucle.gateway.metrics import CONTENT_TYPE_LATEST, Metrics
+from boucle.gateway.recording import Recorder
 from boucle.gateway.requests import Exchange, Scope, alias_of, require_method
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.fleet import Fleet
 
 _JSON = "application/json"
 _PROBE_TIMEOUT_S, _PROBE_KEPT_S = 5.0, 0.5
-_ROUTES = ("/models/{name}", "/models/{name}/schema", "/models/{name}/invocations", "/livez", "/readyz", "/metrics")
+_ROUTES = (
+    "/models/{name}",
+    "/models/{name}/schema",
+    "/models/{name}/invocations",
+    "/models/{name}/feedback",
+    "/livez",
+    "/readyz",
+    "/metrics",
+)
 
 
 class Views:
     """Answers every path but invocations. An answer about readiness is kept for half a second."""
 
-    def __init__(self, fleet: Fleet, metrics: Metrics) -> None:
+    def __init__(self, fleet: Fleet, metrics: Metrics, recorder: Recorder) -> None:
         self._fleet = fleet
+        self._recorder = recorder
         self._metrics = metrics
         self._asked_at = float("-inf")
         self._asked: asyncio.Task[tuple[int, dict[str, Any]]] | None = None
@@ -83,7 +93,8 @@ class Views:
         if self._asked is None or loop.time() - self._asked_at > _PROBE_KEPT_S:
             self._asked_at = loop.time()
             self._asked = loop.create_task(readiness(self._fleet))
-        return await asyncio.shield(self._asked)
+        status, told = await asyncio.shield(self._asked)
+        return status, _with_log(told, self._recorder)
 
 
 def _forecast(version: RoutedVersion) -> dict[str, Any]:
@@ -94,6 +105,16 @@ def _forecast(version: RoutedVersion) -> dict[str, Any]:
     if version.signature.interval_level is not None:
         told["interval_level"] = version.signature.interval_level
     return told
+
+
+def _with_log(told: dict[str, Any], recorder: Recorder) -> dict[str, Any]:
+    """Return what was found, degraded while the inference log cannot be written."""
+    if not recorder.trouble:
+        return told
+    detail = _("The inference log cannot be written ({cause}); {n} answers are lost to it.").format(
+        cause=recorder.trouble, n=recorder.n_lost
+    )
+    return {**told, "status": "degraded" if told["status"] == "ready" else told["status"], "log": detail}
 
 
 async def readiness(fleet: Fleet) -> tuple[int, dict[str, Any]]:

@@ -15,6 +15,8 @@ from boucle.core.errors import Conflict
 from boucle.core.i18n import _
 from boucle.core.ids import uuid7
 
+STANDING = ("collect", "tend", "watch")
+"""Kinds of the jobs that the platform's own schedules make: nobody asked for them, so they are not listed."""
 JobState = Literal["ready", "running", "done", "failed", "cancelled"]
 
 
@@ -155,12 +157,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class JobQuery:
-    """Which jobs are listed, newest first; None leaves a property free."""
+    """Which jobs are listed, newest first; None leaves a property free. Those of the kinds ``without`` are left out."""
 
     kind: str | None = None
     states: tuple[JobState, ...] | None = None
     limit: int = 100
     dedupe: str | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from boucle.jobs.job import Claim, ClaimRequest, Held, Job, JobOptions, JobQuery, Outcome, Schedule
@@ -36,6 +36,9 @@ class JobStore(Protocol):
 
     def list(self, query: JobQuery) -> tuple[Job, ...]:
         """Return jobs, newest first."""
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Remove jobs that have ended; the others stay."""
 
 
 class ScheduleStore(Protocol):

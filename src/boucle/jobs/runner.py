@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 class RunnerOptions:
     """``owner`` names the runner, uniquely; ``slots`` jobs run at a time; ``log_dir`` gets ``<job id>.log`` files.
 
+    Jobs of the kinds ``standing`` need no slot, so that long jobs never keep them waiting: limit their queues.
+
     ``limits`` says for each queue how many of its jobs run at once, over all runners (which must agree on it).
     """
 
@@ -41,6 +43,7 @@ class RunnerOptions:
     slots: int = 2
     poll_s: float = 0.1
     limits: Mapping[str, int] = field(default_factory=dict)
+    standing: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -103,9 +106,8 @@ class Runner:
     def _take(self) -> None:
         """Start children while there are free slots and jobs."""
         options = self._options
-        request = ClaimRequest(options.owner, options.lease_s, tuple(self._handlers), options.limits)
-        while len(self._running) < options.slots:
-            claim = self._store.claim(request)
+        while kinds := self._wanted():
+            claim = self._store.claim(ClaimRequest(options.owner, options.lease_s, kinds, options.limits))
             if claim is None:
                 return
             hopeless = _hopeless(claim)
@@ -113,6 +115,12 @@ class Runner:
                 self._ending.append((claim, hopeless))
                 continue
             self._running.append(self._started(claim))
+
+    def _wanted(self) -> tuple[str, ...]:
+        """Return the kinds of jobs that may start: with all slots taken only those that need none."""
+        standing = self._options.standing
+        busy = sum(running.claim.job.kind not in standing for running in self._running)
+        return tuple(kind for kind in self._handlers if busy < self._options.slots or kind in standing)
 
     def _started(self, claim: Claim) -> _Running:
         job, now = claim.job, time.monotonic()
@@ -133,8 +141,10 @@ class Runner:
     def _watch(self) -> None:
         """Renew leases; kill what is cancelled, late, or not ours any more."""
         now = time.monotonic()
-        beat_s = min(self._options.lease_s / 3, LONGEST_BEAT_S)
+        longest_s = self._options.lease_s / 3
         for running in [r for r in self._running if not r.stopped]:
+            is_standing = running.claim.job.kind in self._options.standing  # nobody waits to see it cancelled
+            beat_s = longest_s if is_standing else min(longest_s, LONGEST_BEAT_S)
             if running.deadline is not None and now >= running.deadline:
                 _stop(running, "deadline")
             elif now - running.held_at >= beat_s:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from boucle.core.report import Span
 from boucle.labels.truth import Truth
+
+
+@dataclass(frozen=True)
+class TruthCounts:
+    """How many truths of a model were joined with a prediction, wait for theirs, or name none of the log.
+
+    ``unknown_ids`` are the ids of the first of those, 20 at most.
+    """
+
+    joined: int = 0
+    waiting: int = 0
+    unknown: int = 0
+    unknown_ids: tuple[str, ...] = ()
 
 
 class TruthReader(Protocol):
@@ -17,6 +31,9 @@ class TruthReader(Protocol):
 
     def n_unknown(self, model: str, window: Span) -> int:
         """Return how many truths told in a window name no prediction of the log."""
+
+    def counts(self, model: str) -> TruthCounts:
+        """Return how many truths of a model are in each state."""
 
 
 class TruthWriter(Protocol):

@@ -16,6 +16,7 @@ from boucle.core.watching import WatchPolicy
 
 Stream = Literal["traffic", "features", "answers", "quality"]
 Event = Literal["opened", "closed"]
+STEPS_S = (60, 3_600, 86_400)  # of profiles, as they age
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,18 @@ class Key:
     version: int
     stream: Stream
     slice: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How the steps of a key stand: two marks with the same ``n_steps`` and ``revision`` are of the same profiles.
+
+    ``first`` is the time of the first step that changed after the revision that was told; None when none did.
+    """
+
+    n_steps: int
+    revision: int
+    first: int | None = None
 
 
 class ProfileStore(Protocol):
@@ -46,6 +59,9 @@ class ProfileStore(Protocol):
     def newest(self, key: Key) -> int | None:
         """Return the newest minute of a key that holds rows, or None."""
 
+    def mark(self, key: Key, since: int, after: int = 0) -> Mark:
+        """Return how the steps of a key from a time on stand, beside the revision ``after`` of an earlier mark."""
+
 
 class ProfileWriter(Protocol):
     """Part of the collector's transaction."""
@@ -54,16 +70,21 @@ class ProfileWriter(Protocol):
         """Return how far a stream of the inference log is counted, in bytes."""
 
     def advance(self, stream: str, position: int) -> None:
-        """Say that a stream is counted so far."""
+        """Say that a stream is counted so far. Raises Conflict unless its position was read in this transaction and
+        is not beyond."""
 
     def add(self, profiles: Mapping[tuple[Key, int], Profile]) -> None:
-        """Add profiles to those of their minutes."""
+        """Add profiles to those of their minutes, or of the hour or day that a minute was rolled up into.
+
+        Raises Conflict for a version that has no reference.
+        """
 
     def roll_up(self, before: int, to_s: int) -> None:
-        """Add up the minutes (or hours) that end before a time into steps of ``to_s`` seconds."""
+        """Add up shorter steps into whole ones of ``to_s`` (3600 or 86400) seconds that end by a time."""
 
     def forget(self, model: str, before: int) -> None:
-        """Forget profiles (of any step), joined truths and verdicts of a model that are older."""
+        """Forget steps of profiles and verdicts that end by a time, truths joined with predictions before it, and
+        those told before it that were joined with none."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class AlertQuery:
-    """Which alerts are wanted, newest first; None leaves a property free."""
+    """Which alerts are wanted, newest first; None leaves a property free. ``since``: bad then or later."""
 
     model: str | None = None
     is_open: bool | None = None
@@ -128,7 +149,7 @@ class WatchStore(Protocol):
         """Return what the last look at a model left; {} at first."""
 
     def judged(self, judged: Judged) -> None:
-        """Write down a look. All of it or nothing."""
+        """Write down a look. All of it or nothing. Raises Conflict for a second open alert of the same check."""
 
     def verdicts(self, model: str, window: Span) -> tuple[Verdict, ...]:
         """Return the verdicts whose window ends in a window, oldest first."""

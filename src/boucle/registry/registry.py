@@ -144,6 +144,12 @@ class Registry:
             _reroute(tx, back, self._entry(actor, "rollback", back.aliases[CHAMPION], detail))
         return back
 
+    def note(self, name: str, actor: str, action: str, detail: str = "") -> None:
+        """Write into the history of a model what was done to it elsewhere. Raises NotFound for the model."""
+        with self._store.writing() as tx:
+            find_model(tx, name)
+            tx.record(name, AuditEntry(self._clock(), actor, action, detail=detail))
+
     def models(self) -> tuple[RegisteredModel, ...]:
         """Return all models by name."""
         with self._store.reading() as view:

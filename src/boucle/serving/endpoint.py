@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from boucle.core.routes import RoutedVersion
+from boucle.core.segment import Packer
 from boucle.serving.batch import Batcher, BatchOptions
 from boucle.serving.encode import Encoder
 from boucle.serving.in_process import Infer, Lanes, Now, inline_rows, never_now
@@ -52,6 +53,7 @@ class Endpoint:
         self._in_flight = 0
         self._is_idle: asyncio.Event = asyncio.Event()
         self.encoder = Encoder(self.version.signature.classes)
+        self.packer = Packer(self.name, self.version.number)
         self.headers: list[tuple[bytes, bytes]] = [
             (b"x-boucle-model", self.name.encode("ascii")),
             (b"x-boucle-version", b"%d" % self.version.number),

@@ -68,6 +68,23 @@ class RouteSource(Protocol):
         """Let connections go."""
 
 
+class Journal(Protocol):
+    """The inference log of this process: whole records, one after the other, that survive its end."""
+
+    @property
+    def is_each_synced(self) -> bool:
+        """True when an append waits for the disk, so that it does not belong into the event loop."""
+
+    def append(self, buffers: Sequence[bytes]) -> int:
+        """Write one whole record; returns its bytes. Raises OSError when nothing of it could be kept."""
+
+    def sync(self) -> None:
+        """Return when the disk has all that was appended. Raises OSError."""
+
+    def close(self) -> None:
+        """Write no more."""
+
+
 class Environments(Protocol):
     """Makes the environment of a lock."""
 

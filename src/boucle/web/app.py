@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from boucle.core.i18n import N_
-from boucle.web import problems
-from boucle.web.api import artifacts, models, platform, schedules, waiting
+from boucle.web import metrics, problems
+from boucle.web.api import alerts, artifacts, models, platform, schedules, streams, waiting
 from boucle.web.guard import Guard
 from boucle.web.openapi import openapi_of
 from boucle.web.pages import model as model_page
@@ -38,7 +38,20 @@ def create_app(plane: ControlPlane) -> FastAPI:
     app.state.plane = plane
     app.router.route_class = GuardedRoute  # a route added to the application itself declares no permission: refused
     app.router.redirect_slashes = False
-    for module in (models, artifacts, waiting, schedules, platform, static, models_page, model_page, reference):
+    for module in (
+        models,
+        artifacts,
+        waiting,
+        schedules,
+        alerts,
+        streams,
+        platform,
+        metrics,
+        static,
+        models_page,
+        model_page,
+        reference,
+    ):
         app.include_router(module.router)
     app.include_router(platform.health)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from boucle.jobs.ports import JobStore, ScheduleStore
+from boucle.labels.ports import TruthReader
+from boucle.monitoring.ports import ProfileStore, WatchStore
 from boucle.registry.registry import Registry
-from boucle.web.ports import Artifacts, Traffic
+from boucle.web.ports import Artifacts, ShippedStreams, Traffic
 
 GIB = 1024**3
 
@@ -31,6 +33,8 @@ class ControlPlane:
 
     ``token`` opens the API, and the pages too when ``is_open_to_network``. ``allowed_hosts`` are served beside the
     loopback names. ``is_stopping`` ends the answers that wait for news, so that a stop does not wait for them.
+    ``watching``, ``profiles`` and ``truths`` are None where nothing is watched; ``channels`` are the names of the ways
+    out for alerts.
     """
 
     registry: Registry
@@ -47,6 +51,11 @@ class ControlPlane:
     build_timeout_s: float = 900.0
     now_us: Callable[[], int] = _now_us
     is_stopping: Callable[[], bool] = _never
+    watching: WatchStore | None = None
+    profiles: ProfileStore | None = None
+    truths: TruthReader | None = None
+    channels: tuple[str, ...] = ()
+    streams: ShippedStreams | None = None
 
 
 def gateway_for(plane: ControlPlane, request: Request) -> str:

@@ -33,3 +33,10 @@ class Traffic(Protocol):
 
     def read(self) -> dict[str, ModelTraffic]:
         """Return the traffic of each model by name; empty when the gateway does not answer. Never raises."""
+
+
+class ShippedStreams(Protocol):
+    """Where the inference log of gateways on other machines arrives."""
+
+    def append(self, stream: str, position: int, data: bytes, is_finished: bool) -> int:
+        """Append whole frames and return the new end. Raises InvalidRequest, Conflict (``position``), OSError."""

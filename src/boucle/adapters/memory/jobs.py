@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,9 +131,16 @@ class MemoryJobStore:
         """Return jobs, newest first."""
         jobs = [row.job for row in self.rows.values() if query.kind in {None, row.job.kind}]
         wanted = [job for job in jobs if query.states is None or job.state in query.states]
-        wanted = [job for job in wanted if query.dedupe in {None, job.dedupe}]
+        wanted = [job for job in wanted if query.dedupe in {None, job.dedupe} and job.kind not in query.without]
         wanted.sort(key=lambda job: (job.created_at, job.id), reverse=True)
         return tuple(wanted[: query.limit])
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Remove jobs that have ended; the others stay."""
+        with self.lock:
+            for job_id in ids:
+                if job_id in self.rows and not self.rows[job_id].job.is_live:
+                    del self.rows[job_id]
 
     def _claimable(self, request: ClaimRequest, now: int) -> tuple[_Row, ...]:
         rows = self.rows.values()

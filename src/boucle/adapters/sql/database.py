@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import NullPool
 
 from boucle.core.errors import Unavailable
@@ -25,7 +26,10 @@ def open_database(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine
 
     ``busy_timeout_s`` is how long a SQLite transaction waits for another writer before it raises Unavailable.
     """
-    engine = sa.create_engine(url, poolclass=NullPool)
+    address = sa.make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(address, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connected(busy_timeout_s))
         sa.event.listen(engine, "begin", _sqlite_begin)
@@ -67,6 +71,19 @@ def now_us(engine: sa.Engine) -> sa.ColumnElement[int]:
 def read_clock(connection: sa.Connection) -> int:
     """Return the database's clock in UTC microseconds."""
     return int(connection.execute(sa.select(now_us(connection.engine))).scalar_one())
+
+
+def inserting(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT to which may be said what is done when the row is there already."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def replacing(connection: sa.Connection, table: sa.Table) -> sa.Executable:
+    """Return an INSERT of whole rows that replaces those of the same primary key."""
+    insert = inserting(connection, table)
+    keys = list(table.primary_key.columns)
+    changes = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ from boucle.jobs.job import (
 LOCK = 7_702
 _c = table.c
 _LIVE = ("ready", "running")
+_CHUNK = 500  # of ids in one statement
 _INNER = {"live_key", "lease_us", "lease_until", "timeout_us"}
 
 
@@ -110,8 +111,18 @@ class SqlJobStore:
             wanted = wanted.where(_c.state.in_(query.states))
         if query.dedupe is not None:
             wanted = wanted.where(_c.dedupe == query.dedupe)
+        if query.without:
+            wanted = wanted.where(_c.kind.not_in(query.without))
         with reading(self._engine) as connection:
             return tuple(_job(row) for row in connection.execute(wanted).mappings())
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Remove jobs that have ended; the others stay."""
+        told = tuple(ids)
+        with writing(self._engine) as connection:
+            for start in range(0, len(told), _CHUNK):
+                among = _c.id.in_(told[start : start + _CHUNK])
+                connection.execute(table.delete().where(among, _c.state.not_in(_LIVE)))
 
 
 def live_job(connection: sa.Connection, dedupe: str | None) -> Job | None:

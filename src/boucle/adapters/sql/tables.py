@@ -108,3 +108,120 @@ schedule = sa.Table(
     sa.Column("next_at", sa.BigInteger, nullable=False),
     sa.Column("last_at", sa.BigInteger),
 )
+
+reference = sa.Table(
+    "reference",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+)
+
+profile_key = sa.Table(  # a number instead of four texts in each of the many rows of profile
+    "profile_key",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(63), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("stream", sa.String(10), nullable=False),
+    sa.Column("slice", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of its newest change
+    sa.ForeignKeyConstraint(["model", "version"], ["reference.model", "reference.version"]),
+    sa.UniqueConstraint("model", "version", "stream", "slice", name="profile_key_once"),
+)
+
+profile = sa.Table(
+    "profile",
+    metadata,
+    sa.Column("key", sa.Integer, sa.ForeignKey("profile_key.id"), primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("step_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n_rows", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Index("profile_step", "step_s", "at"),
+    sa.Index("profile_change", "key", "revision", "at"),
+)
+
+stream_position = sa.Table(
+    "stream_position",
+    metadata,
+    sa.Column("stream", sa.String(100), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+truth = sa.Table(
+    "truth",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),  # as callers send it
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("logged_at", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("counted", sa.Text),
+    sa.Column("minute", sa.BigInteger),
+    sa.Index("truth_state", "state", "at"),
+    sa.Index("truth_minute", "model", "minute"),
+)
+
+watch_policy = sa.Table(
+    "watch_policy",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("policy", sa.Text, nullable=False),
+)
+
+watch_state = sa.Table(
+    "watch_state",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+)
+
+verdict = sa.Table(
+    "verdict",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("stop", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("slice", sa.Text, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("checks", sa.Text, nullable=False),
+)
+
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("id", sa.String(100), primary_key=True),
+    sa.Column("model", sa.String(63), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("slice", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.BigInteger, nullable=False),
+    sa.Column("last_at", sa.BigInteger, nullable=False),
+    sa.Column("closed_at", sa.BigInteger),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Index("alert_opened", "opened_at"),
+)
+sa.Index(  # one alert of a check is open at a time
+    "alert_open",
+    alert.c.model,
+    alert.c.name,
+    alert.c.slice,
+    unique=True,
+    sqlite_where=alert.c.closed_at.is_(None),
+    postgresql_where=alert.c.closed_at.is_(None),
+)
+
+notification = sa.Table(
+    "notification",
+    metadata,
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("event", sa.String(10), nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Index("notification_due", "due_at"),
+)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from boucle.core.document import to_json
 from boucle.core.errors import Unavailable
 from boucle.core.i18n import N_, _
-from boucle.jobs.job import JobQuery
+from boucle.jobs.job import STANDING, JobQuery
 from boucle.web.plane import Plane, gateway_for
 from boucle.web.security import PublicRoute, TokenRoute
 
@@ -31,7 +31,8 @@ def show_platform(plane: Plane, request: Request) -> JSONResponse:
 @router.get("/jobs", summary=N_("List the jobs"))
 def list_jobs(plane: Plane, kind: Kind = None, limit: Limit = 100) -> JSONResponse:
     """The newest first; ``kind`` keeps those of one kind, such as ``build``."""
-    return JSONResponse({"jobs": to_json(plane.jobs.list(JobQuery(kind, limit=limit)))})
+    without = () if kind else STANDING
+    return JSONResponse({"jobs": to_json(plane.jobs.list(JobQuery(kind, limit=limit, without=without)))})
 
 
 @router.get("/jobs/{job_id}", summary=N_("Show a job"))

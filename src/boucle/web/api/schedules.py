@@ -14,7 +14,7 @@ from boucle.core.document import from_json, to_json
 from boucle.core.errors import InvalidDocument
 from boucle.core.i18n import N_
 from boucle.core.version import valid_name
-from boucle.jobs.job import JobOptions, JobQuery, Schedule, schedule_key
+from boucle.jobs.job import STANDING, JobOptions, JobQuery, Schedule, schedule_key
 from boucle.jobs.schedules import Schedules
 from boucle.training.project import find_project
 from boucle.training.run import KIND, QUEUE, RunRequest, kedro_arguments
@@ -78,7 +78,8 @@ _BODY: dict[str, Any] = {
 @router.get("/schedules", summary=N_("List the schedules"))
 def list_schedules(plane: Plane) -> JSONResponse:
     """By name, each with its next time, its last time, and its last job: state, attempts, error."""
-    return JSONResponse({"schedules": [_document(plane, schedule) for schedule in plane.schedules.list()]})
+    asked = [schedule for schedule in plane.schedules.list() if schedule.kind not in STANDING]
+    return JSONResponse({"schedules": [_document(plane, schedule) for schedule in asked]})
 
 
 @router.put(

@@ -19,6 +19,8 @@ _GROUPS = {
     "models": N_("Models and versions"),
     "artifacts": N_("Artifacts"),
     "schedules": N_("Schedules"),
+    "alerts": N_("Alerts and watching"),
+    "inference log": N_("Inference log"),
     "platform": N_("Platform and jobs"),
     "health": N_("Health"),
 }

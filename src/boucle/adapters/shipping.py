@@ -1,0 +1,156 @@
+"""Segments on their way from a gateway's machine to the control plane: what is sent, and what receives it.
+
+The sender deletes nothing before the receiver said that its disk has it; the receiver takes bytes only where the ones
+it has end. So neither a lost answer, nor a crash of either side, loses a record or keeps it twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from boucle.adapters.segments import FINISHED, LOCK, SHIPPED, SegmentReader, segment_name, sync_folder
+from boucle.core.errors import Conflict, InvalidRequest, Unavailable, shown
+from boucle.core.i18n import _
+
+_STREAM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+_SEGMENT_BYTES, _PIECE_BYTES, _TIMEOUT_S = 16 * 1024 * 1024, 4 * 1024 * 1024, 30.0
+_TAKEN, _ELSEWHERE = 200, 409
+
+
+class ShippedStreams:
+    """Takes the streams of other machines into the folder where the collector reads those of this one."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._reader = SegmentReader(root)
+        self._lock = threading.Lock()
+
+    def append(self, stream: str, position: int, data: bytes, is_finished: bool) -> int:
+        """Append whole frames at the end of a stream and return the new end; the disk has them then.
+
+        Raises InvalidRequest for an id that is no stream's, Conflict (``position``) when the stream ends elsewhere.
+        """
+        if not _STREAM.match(stream):
+            raise InvalidRequest("invalid-stream", _("{stream} is no id of a stream.").format(stream=shown(stream)))
+        folder = self._root / stream
+        with self._lock:
+            if (folder / LOCK).exists():
+                told = _("Stream {stream} is written on this machine itself: it needs no shipping.")
+                raise InvalidRequest("invalid-stream", told.format(stream=stream))
+            end = self._reader.end(stream)
+            if position != end and any(folder.glob("*.seg")):
+                raise Elsewhere(stream, end)
+            self._begin(folder)
+            if data:
+                self._write(folder, position, data)
+            if is_finished:
+                (folder / FINISHED).touch(mode=0o600)
+            sync_folder(folder)
+            return position + len(data)
+
+    def _begin(self, folder: Path) -> None:
+        if folder.exists():
+            return
+        beside = folder.with_name("." + folder.name)
+        beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (beside / SHIPPED).touch(mode=0o600)
+        beside.rename(folder)
+        sync_folder(folder.parent)
+
+    def _write(self, folder: Path, position: int, data: bytes) -> None:
+        newest = max(folder.glob("*.seg"), default=None)
+        is_new = newest is None or newest.stat().st_size >= _SEGMENT_BYTES
+        path = folder / segment_name(position) if newest is None or is_new else newest
+        before = path.stat().st_size if path.exists() else 0
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), before)
+                raise
+
+
+class Elsewhere(Conflict):
+    """A stream does not end where a piece begins: ``position`` is where it does."""
+
+    code = "wrong-position"
+
+    def __init__(self, stream: str, position: int) -> None:
+        self.position = position
+        super().__init__(_("Stream {stream} ends at {position}. Go on there.").format(stream=stream, position=position))
+
+
+class Shipper:
+    """Sends the streams of a folder to ``{url}/api/v1/streams`` and deletes what was taken."""
+
+    def __init__(self, root: Path, url: str, token: Callable[[], str], client: httpx.Client | None = None) -> None:
+        self._root = root
+        self._reader = SegmentReader(root)
+        self._url = f"{url.rstrip('/')}/api/v1/streams"
+        self._token = token
+        self._client = client or httpx.Client(trust_env=False, timeout=_TIMEOUT_S)
+        self._positions: dict[str, int] = {}
+
+    def ship(self) -> int:
+        """Send all that is there now and return its bytes. Raises Unavailable; what was not taken stays."""
+        return sum(self._ship(stream) for stream in self._reader.streams())
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._client.close()
+
+    def _ship(self, stream: str) -> int:
+        sent = 0
+        is_over = self._reader.is_over(stream)  # asked first: what is read after it is all there will be
+        position = self._positions.get(stream)
+        if position is None:
+            position = self._first(stream)
+        while True:
+            _records, stop = self._reader.read(stream, position, _PIECE_BYTES)
+            if stop == position:
+                break
+            while position < stop:
+                piece = self._reader.raw(stream, position, stop - position)
+                end = self._send(stream, position, piece)
+                if end <= position:
+                    raise Unavailable(_("Stream {stream} makes no progress at {n}.").format(stream=stream, n=position))
+                position, sent = end, sent + len(piece)
+            self._positions[stream] = position
+            self._reader.drop(stream, min(position, self._reader.end(stream) - 1))
+        if is_over:
+            if self._send(stream, position, b"", is_finished=True) != position:
+                raise Unavailable(_("Stream {stream} ends elsewhere than here.").format(stream=stream))
+            self._reader.drop(stream, position)
+            self._positions.pop(stream, None)
+        return sent
+
+    def _first(self, stream: str) -> int:
+        """Return where the receiver's part of a stream ends, asked by sending nothing at the least position."""
+        segments = sorted((self._root / stream).glob("*.seg"))
+        least = int(segments[0].stem) if segments else 0
+        return self._send(stream, least, b"")
+
+    def _send(self, stream: str, position: int, data: bytes, is_finished: bool = False) -> int:
+        """Send a piece; return where to go on. Raises Unavailable."""
+        told = {"position": str(position), **({"finished": "true"} if is_finished else {})}
+        headers = {"authorization": f"Bearer {self._token()}", "content-type": "application/octet-stream"}
+        url = f"{self._url}/{stream}"
+        try:
+            answer = self._client.put(url, params=told, content=data, headers=headers)
+            if answer.status_code in (_TAKEN, _ELSEWHERE):
+                return int(answer.json()["position"])
+        except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
+            cause = str(error) or type(error).__name__
+            raise Unavailable(_("{url} did not answer: {cause}").format(url=url, cause=cause)) from error
+        raise Unavailable(_("{url} answered {status}").format(url=url, status=answer.status_code))

@@ -1,0 +1,39 @@
+"""The ways out for alerts that the settings name; the log is always one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from boucle.adapters.channels import AlertmanagerChannel, AppriseChannel, LogChannel, MailChannel, WebhookChannel
+from boucle.adapters.channels.mail import mail_server
+from boucle.bootstrap.sockets import reachable
+from boucle.core.alert import Alert
+from boucle.core.errors import InvalidSetting
+from boucle.monitoring.ports import Channel
+from boucle.settings import Settings
+
+
+def channels(settings: Settings) -> tuple[Channel, ...]:
+    """Return the channels. Raises InvalidSetting for a mail server without recipients, or the other way round."""
+    found: list[Channel] = [LogChannel()]
+    if settings.alert_webhook:
+        found.append(WebhookChannel(settings.alert_webhook, settings.alert_webhook_token))
+    if settings.alertmanager_url:
+        found.append(AlertmanagerChannel(settings.alertmanager_url))
+    if settings.alert_mail_to and not settings.smtp_url:
+        raise InvalidSetting("BOUCLE_SMTP_URL", "", "the mail server that BOUCLE_ALERT_MAIL_TO needs")
+    if settings.smtp_url:
+        server = mail_server(settings.smtp_url)
+        if not settings.alert_mail_to:
+            raise InvalidSetting("BOUCLE_ALERT_MAIL_TO", "", "the addresses that BOUCLE_SMTP_URL shall send to")
+        found.append(MailChannel(server, settings.alert_mail_from, settings.alert_mail_to))
+    if settings.apprise_urls:
+        found.append(AppriseChannel(settings.apprise_urls))
+    return tuple(found)
+
+
+def link(settings: Settings) -> Callable[[Alert], str]:
+    """Return what makes the address of an alert: its model's page, at the alert."""
+    base = settings.public_url.rstrip("/") or f"http://{reachable(settings.host)}:{settings.port}"
+    return lambda alert: f"{base}/models/{quote(alert.model, safe='')}#alert-{alert.id}"

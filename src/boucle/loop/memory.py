@@ -1,0 +1,72 @@
+"""Memory: what a look at a version leaves for the next one, as a JSON document."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from boucle.core.grid import Grid
+from boucle.core.profile import Profile
+from boucle.core.report import Span
+from boucle.core.series import Series
+from boucle.monitoring.steps import SECOND
+
+BASELINE_ROWS = {"answers": 1_000, "quality": 500}  # by the first word of what is learnt
+
+
+@dataclass
+class Memory:
+    """``judged_until`` and ``late_until`` say how far windows were judged, without and with ground truth.
+
+    ``baselines`` are profiles of the first rows in service, by stream, once they are enough; ``streaks`` is what
+    alerts remember, ``concept`` what the sequential detectors do, ``seen`` the newest minute of a stream and since when
+    it is the newest. A new version begins with streaks only.
+    """
+
+    version: int
+    judged_until: int = 0
+    late_until: int = 0
+    streaks: dict[str, Any] = field(default_factory=dict)
+    concept: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any], version: int) -> Memory:
+        """Return the memory of the last look; of another version only what alerts remember."""
+        if document.get("version") != version:
+            return cls(version, streaks=dict(document.get("streaks", {})))
+        return cls(**document)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON, apart from what changes later."""
+        return copy.deepcopy(vars(self))
+
+    def quiet_s(self, stream: str, newest: int, now: int) -> float:
+        """Return for how many seconds nothing newer came to a stream, by the platform's clock; remembers what it saw.
+
+        A clock that ran backwards begins to count anew.
+        """
+        seen = self.seen.get(stream)
+        if seen is None or seen[0] != newest or seen[1] > now:
+            seen = self.seen[stream] = [newest, now]
+        return (now - seen[1]) / SECOND
+
+    def learn(self, name: str, series: Series, until: int) -> None:
+        """Take the first rows of a stream for its baseline once they are enough; it never changes after that.
+
+        ``name`` is the stream, of a slice with the slice behind a blank: ``quality city=Lyon``.
+        """
+        if name in self.baselines:
+            return
+        first = series.within(Span(-(2**62), until))
+        if first.grid.parts and first.n_rows >= BASELINE_ROWS[name.split(" ", maxsplit=1)[0]]:
+            self.baselines[name] = base64.b64encode(first.to_bytes()).decode("ascii")
+
+    def baseline(self, name: str, grid: Grid) -> Profile | None:
+        """Return what was learnt; None while it is not there."""
+        kept = self.baselines.get(name)
+        return None if kept is None else Profile.from_bytes(grid, base64.b64decode(kept))

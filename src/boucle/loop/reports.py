@@ -1,0 +1,218 @@
+"""Reports: the profiles, verdicts and alerts of a window, fetched and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from boucle.core.check import Check
+from boucle.core.errors import NotFound
+from boucle.core.i18n import _
+from boucle.core.profile import Profile
+from boucle.core.reference import Reference
+from boucle.core.report import Quality, QualityPoint, Report, Span
+from boucle.core.series import Series
+from boucle.core.version import CHAMPION, Version
+from boucle.labels.ports import TruthReader
+from boucle.loop.memory import Memory
+from boucle.monitoring import reporting
+from boucle.monitoring.estimates import calibrated
+from boucle.monitoring.judging import Basis, Seen, window_checks
+from boucle.monitoring.metrics import realised
+from boucle.monitoring.ports import AlertQuery, Key, ProfileStore, Stream, Verdict, WatchStore
+from boucle.monitoring.quality import Labelled, quality_of
+from boucle.monitoring.steps import MINUTE, SECOND
+from boucle.registry.registry import Registry
+
+ALWAYS = Span(-(2**62), 2**62)
+STREAMS: tuple[Stream, ...] = ("traffic", "features", "answers", "quality")
+HISTORY_STEPS, HISTORY_METRICS = 60, ("accuracy", "f1", "auc", "mae", "rmse")
+
+
+@dataclass(frozen=True)
+class ReportQuery:
+    """Which window (None: the newest of the policy) of which version (the champion), against what."""
+
+    model: str
+    version: int | None = None
+    since: int | None = None
+    until: int | None = None
+    against: Span | None = None
+    slice: str = ""
+
+
+@dataclass(frozen=True)
+class ReportWorld:
+    """What reports are made from. ``series`` reads one, perhaps from memory; ``now`` is UTC microseconds."""
+
+    registry: Registry
+    profiles: ProfileStore
+    truths: TruthReader
+    store: WatchStore
+    now: Callable[[], int]
+    series: Callable[[Key, Span], Series]
+
+
+def report(world: ReportWorld, query: ReportQuery) -> Report:
+    """Return the report of a window. Raises NotFound for a model, version or slice that is not there.
+
+    A version that nobody asked yet, or of which no reference was sent, has a report that says so.
+    """
+    version = _version(world, query)
+    reference = world.profiles.reference(version.name, version.number)
+    policy = world.store.policy(version.name)
+    if query.slice and query.slice not in policy.slices:
+        raise NotFound(_("slice"), query.slice, policy.slices)
+    window = _window(world, query, version, policy.window_s)
+    alerts = world.store.alerts(AlertQuery(version.name, limit=50))
+    empty = Report(version.name, version.number, window, world.now(), slice=query.slice, alerts=alerts)
+    if reference is None:
+        return replace(empty, summary=(_("Nobody has asked this version yet."),))
+    return _Making(world, query, version, reference).made(empty)
+
+
+class _Making:
+    """The report of one window of one version."""
+
+    def __init__(self, world: ReportWorld, query: ReportQuery, version: Version, reference: Reference) -> None:
+        self.world, self.query, self.version, self.reference = world, query, version, reference
+        self.policy = world.store.policy(version.name)
+        self.signature = version.signature or version.manifest.signature
+        self.memory = Memory.read(world.store.state(version.name), version.number)
+
+    def made(self, empty: Report) -> Report:
+        """Return the report."""
+        window = empty.window
+        series: dict[str, Series] = {name: self._series(name) for name in STREAMS if name in self.reference.grids}
+        current = {name: found.within(window) for name, found in series.items()}
+        features = current.get("features")
+        basis = self._basis(series)
+        seen = Seen(window, features, current.get("answers"), current.get("traffic"))
+        verdicts = self._verdicts(window)
+        checks = self._checks(basis, seen, verdicts)
+        quality, labelled = self._quality(series, current, basis)
+        slices = {verdict.slice: reporting.worst_of(verdict.checks) for verdict in verdicts if verdict.slice}
+        n_rows = features.n_rows if features is not None else current["answers"].n_rows
+        found = reporting.Found(checks, empty.alerts, quality, slices, n_rows, self.policy.least_rows)
+        columns = (
+            reporting.feature_columns(basis, features, checks, window, self._nearby(series["features"], window))
+            if features is not None
+            else ()
+        )
+        return replace(
+            empty,
+            n_reference=basis.features.n_rows if basis.features is not None else 0,
+            n_rows=n_rows,
+            against="reference" if self.query.against is None else "window",
+            summary=reporting.summary(found),
+            checks=reporting.worst_first(checks),
+            columns=columns,
+            answers=reporting.answer_columns(basis, current.get("answers"), checks),
+            quality=quality if labelled or quality.metrics else None,
+            history=self._history(series.get("quality"), window),
+            traffic=replace(reporting.traffic_of(series["traffic"], window), n_rows=current["answers"].n_rows),
+            slices=tuple(slices.items()),
+        )
+
+    def _basis(self, series: Mapping[str, Series]) -> Basis:
+        """Return what the window is compared with: the reference, or another window."""
+        features: Profile | None = self.reference.profiles.get("features")
+        answers = self.memory.baseline("answers", self.reference.grids["answers"])
+        if self.query.against is not None:
+            features = series["features"].within(self.query.against) if "features" in series else None
+            answers = series["answers"].within(self.query.against)
+        has_rows = features is not None and features.n_rows > 0
+        return Basis(self.version.manifest.schema, self.signature, self.policy, features if has_rows else None, answers)
+
+    def _checks(self, basis: Basis, seen: Seen, verdicts: tuple[Verdict, ...]) -> tuple[Check, ...]:
+        """Return the checks of the window, with those of the last look that only a look can make."""
+        found = {check.name: check for check in window_checks(basis, seen)}
+        for verdict in verdicts:
+            if verdict.slice == "" and self.query.slice == "":
+                found |= {check.name: check for check in verdict.checks if check.name not in found}
+        return tuple(found.values())
+
+    def _verdicts(self, window: Span) -> tuple[Verdict, ...]:
+        """Return the newest verdicts of each slice that end in the window, so that it says what its looks said."""
+        held = self.world.store.verdicts(self.version.name, Span(window.start + 1, window.stop + 1))
+        newest: dict[tuple[str, bool], Verdict] = {}
+        for verdict in held:
+            if verdict.version == self.version.number:
+                is_late = any(check.name == "labels" for check in verdict.checks)
+                newest[(verdict.slice, is_late)] = verdict
+        return tuple(newest.values())
+
+    def _quality(
+        self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis
+    ) -> tuple[Quality, bool]:
+        if "quality" not in series:
+            return Quality(), False
+        grid = self.reference.grids["quality"]
+        window_unknown = self.world.truths.n_unknown(self.version.name, self._span)
+        labelled = Labelled(
+            current["quality"],
+            current.get("answers"),
+            baseline=self.memory.baseline("quality", grid),
+            baseline_answers=basis.answers,
+            calibration=calibrated(series["quality"].within(ALWAYS), self.signature),
+            stated=self.version.manifest.metrics,
+            n_unknown=window_unknown,
+        )
+        return quality_of(labelled, self.signature), current["quality"].n_rows > 0
+
+    @property
+    def _span(self) -> Span:
+        return _window(self.world, self.query, self.version, self.policy.window_s)
+
+    def _history(self, series: Series | None, window: Span) -> tuple[QualityPoint, ...]:
+        """Return figures of the windows of the newest steps, beside what had been estimated of the same rows."""
+        if series is None:
+            return ()
+        step = self.policy.step_s * SECOND
+        starts = sorted({time // step * step for time in series.times if time < window.stop})[-HISTORY_STEPS:]
+        estimates = self._estimates(Span(starts[0], window.stop + step)) if starts else {}
+        points = []
+        for start in starts:
+            stop = start + step
+            profile = series.within(Span(stop - self.policy.window_s * SECOND, stop))
+            for metric in realised(profile, self.signature):
+                if metric.name in HISTORY_METRICS:
+                    guess = estimates.get((stop, metric.name))
+                    points.append(QualityPoint(stop, metric.name, metric.realised, guess, profile.n_rows))
+        return tuple(points)
+
+    def _estimates(self, span: Span) -> dict[tuple[int, str], float]:
+        """Return what was estimated of windows before their outcomes came, by the end of the window and metric."""
+        found = {}
+        for verdict in self.world.store.verdicts(self.version.name, span):
+            for check in verdict.checks:
+                if check.name.startswith("estimate:") and not verdict.slice:
+                    found[verdict.window.stop, check.name.partition(":")[2]] = check.evidence["estimated"]
+        return found
+
+    def _nearby(self, series: Series, window: Span) -> Series:
+        """Return the steps of the window and of as long before it: where a change is looked for."""
+        length = window.stop - window.start
+        inside = Span(window.start - length, window.stop)
+        return Series(series.grid, (step for step in series.steps if inside.start <= step[0] < inside.stop))
+
+    def _series(self, stream: Stream) -> Series:
+        key = Key(self.version.name, self.version.number, stream, self.query.slice)
+        if self.query.slice and stream == "traffic":
+            key = replace(key, slice="")
+        return self.world.series(key, ALWAYS)
+
+
+def _version(world: ReportWorld, query: ReportQuery) -> Version:
+    model = world.registry.model(query.model)
+    number = query.version if query.version is not None else model.aliases.get(CHAMPION)
+    if number is None:
+        raise NotFound(_("alias"), CHAMPION, list(model.aliases), _("Deploy a model that passes its build."))
+    return world.registry.version(query.model, number)
+
+
+def _window(world: ReportWorld, query: ReportQuery, version: Version, length_s: int) -> Span:
+    newest = world.profiles.newest(Key(version.name, version.number, "traffic"))
+    until = query.until if query.until is not None else (world.now() if newest is None else newest + MINUTE)
+    since = query.since if query.since is not None else until - length_s * SECOND
+    return Span(since, until)

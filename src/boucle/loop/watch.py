@@ -1,0 +1,243 @@
+"""Watching: each model is looked at in turn, its new windows are judged, and what changed is told once.
+
+A look writes down what it came to in one transaction, window by window: killed at any moment, the next look judges
+that window again from the same profiles and comes to the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from boucle.core.check import Check
+from boucle.core.errors import BoucleError
+from boucle.core.grid import Grid
+from boucle.core.reference import Reference
+from boucle.core.report import Span
+from boucle.core.series import Series
+from boucle.core.version import CHAMPION, Version
+from boucle.core.watching import WatchPolicy
+from boucle.labels.ports import TruthReader
+from boucle.loop.memory import Memory
+from boucle.monitoring.alerting import Look, notifications, update
+from boucle.monitoring.data_tests import freshness
+from boucle.monitoring.estimates import calibrated
+from boucle.monitoring.feeding import ConceptWatch, DetectorMaker
+from boucle.monitoring.judging import Basis, Seen, late_checks, window_checks
+from boucle.monitoring.ports import AlertQuery, Judged, Key, ProfileStore, Stream, Verdict, WatchStore
+from boucle.monitoring.quality import Labelled
+from boucle.monitoring.steps import MINUTE, SECOND, whole_until, windows_due
+from boucle.registry.registry import Registry
+
+log = logging.getLogger(__name__)
+STREAMS: tuple[Stream, ...] = ("traffic", "features", "answers", "quality")
+ALL_TIME = Span(-(2**62), 2**62)
+MOST_WINDOWS = 100  # of one look: the next look goes on
+USUAL_WINDOWS = 7
+
+Judge = Callable[[Version, WatchPolicy, Span], tuple[Check, ...]]
+"""Judges the expectations of a policy on the rows of a window."""
+
+
+def _no_expectations(version: Version, policy: WatchPolicy, window: Span) -> tuple[Check, ...]:
+    del version, policy, window
+    return ()
+
+
+@dataclass(frozen=True)
+class WatchWorld:
+    """All that watching reaches outside itself. ``channels`` names those that alerts are told to; ``now`` is UTC us."""
+
+    registry: Registry
+    profiles: ProfileStore
+    truths: TruthReader
+    store: WatchStore
+    now: Callable[[], int]
+    channels: tuple[str, ...] = ()
+    expectations: Judge = _no_expectations
+    detectors: Mapping[str, DetectorMaker] = field(default_factory=dict)
+    ensure_held: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a round did: windows judged, alerts opened and closed, models whose look failed."""
+
+    n_windows: int = 0
+    n_opened: int = 0
+    n_closed: int = 0
+    failed: tuple[str, ...] = ()
+
+
+def watch(world: WatchWorld) -> Watched:
+    """Look at the champion of each model. A model that cannot be judged is logged and holds no other."""
+    n_windows = n_opened = n_closed = 0
+    failed = []
+    for model in world.registry.models():
+        number = model.aliases.get(CHAMPION)
+        if number is None:
+            continue
+        try:
+            looked = Looking(world, world.registry.version(model.name, number)).look()
+        except BoucleError:
+            log.exception("model %s could not be watched", model.name)
+            failed.append(model.name)
+            continue
+        n_windows, n_opened, n_closed = n_windows + looked[0], n_opened + looked[1], n_closed + looked[2]
+    return Watched(n_windows, n_opened, n_closed, tuple(failed))
+
+
+class Looking:
+    """One look at one version."""
+
+    def __init__(self, world: WatchWorld, version: Version) -> None:
+        self.world, self.version = world, version
+        self.policy = world.store.policy(version.name)
+        self.memory = Memory.read(world.store.state(version.name), version.number)
+        self._counts = [0, 0, 0]
+
+    def look(self) -> tuple[int, int, int]:
+        """Judge what is due; return how many windows were judged, alerts opened and closed."""
+        reference = self.world.profiles.reference(self.version.name, self.version.number)
+        newest = self.world.profiles.newest(self._key("traffic"))
+        if reference is None or newest is None:
+            return 0, 0, 0
+        now, before = self.world.now(), self.memory.document()
+        until = whole_until(newest, now, self.memory.quiet_s("traffic", newest, now))
+        labelled = self.world.profiles.newest(self._key("quality"))
+        late = 0 if labelled is None else whole_until(labelled, until, self.memory.quiet_s("quality", labelled, now))
+        step = self.policy.step_s * SECOND
+        if until // step > self.memory.judged_until // step or late // step > self.memory.late_until // step:
+            self._judge(reference, (until, late), now)
+        self._freshness(newest + MINUTE, now)
+        if self.memory.document() != before and not self._counts[0]:
+            self.world.store.judged(Judged(self.version.name, self.memory.document()))
+        return self._counts[0], self._counts[1], self._counts[2]
+
+    def _judge(self, reference: Reference, until: tuple[int, int], now: int) -> None:
+        """Judge the windows that are whole, oldest first: until when for rows, and until when for outcomes."""
+        series: dict[str, Series] = {name: self._series(name) for name in STREAMS if name in reference.grids}
+        concept = ConceptWatch(reference, self.policy, self.world.detectors)
+        concept.restore(self.memory.concept)
+        due = windows_due(series["traffic"].times, self.memory.judged_until, until[0], self.policy)
+        late = windows_due(series["quality"].times, self.memory.late_until, until[1], self.policy)
+        for window in due[:MOST_WINDOWS]:
+            self.world.ensure_held()
+            concept.advance(series, window.stop)
+            checks = {"": [*self._checks(reference, series, window), *concept.checks(window)]}
+            checks[""] += self.world.expectations(self.version, self.policy, window)
+            checks |= self._sliced(reference, window)
+            self.memory.concept = concept.state()
+            self.memory.judged_until = window.stop
+            self._write(window, checks, now)
+        for window in late[:MOST_WINDOWS]:
+            self.world.ensure_held()
+            self.memory.late_until = window.stop
+            self._write(window, self._late(reference, series, window), now)
+
+    def _checks(self, reference: Reference, series: dict[str, Series], window: Span) -> Sequence[Check]:
+        self.memory.learn("answers", series["answers"], window.stop)
+        return window_checks(self._basis(reference), self._seen(series, window))
+
+    def _basis(self, reference: Reference) -> Basis:
+        features = reference.profiles.get("features")
+        return Basis(
+            self.version.manifest.schema,
+            self.version.signature or self.version.manifest.signature,
+            self.policy,
+            features if features is not None and features.n_rows else None,
+            self.memory.baseline("answers", reference.grids["answers"]),
+        )
+
+    def _seen(self, series: Mapping[str, Series], window: Span) -> Seen:
+        found = {name: series[name].within(window) for name in ("traffic", "features", "answers") if name in series}
+        return Seen(window, found.get("features"), found.get("answers"), found.get("traffic"), _usual(series, window))
+
+    def _sliced(self, reference: Reference, window: Span) -> dict[str, list[Check]]:
+        """Return the checks of each slice of the policy that holds enough rows."""
+        found: dict[str, list[Check]] = {}
+        for where in self.policy.slices:
+            profile = self.world.profiles.series(self._key("features", where), window).within(window)
+            if profile.grid.parts and profile.n_rows >= self.policy.least_rows:
+                checks = window_checks(self._basis(reference), Seen(window, profile))
+                own = where.partition("=")[0]  # a slice is all of one value in its own column
+                found[where] = [check for check in checks if check.name.partition(":")[2].partition(".")[0] != own]
+        return found
+
+    def _late(self, reference: Reference, series: Mapping[str, Series], window: Span) -> dict[str, list[Check]]:
+        """Return the checks that need ground truth, of all rows and of each slice."""
+        basis, grid = self._basis(reference), reference.grids["quality"]
+        self.memory.learn("quality", series["quality"], window.stop)
+        learnt = calibrated(series["quality"].within(Span(ALL_TIME.start, window.stop)), basis.signature)
+        labelled = Labelled(
+            series["quality"].within(window),
+            series["answers"].within(window),
+            baseline=self.memory.baseline("quality", grid),
+            baseline_answers=basis.answers,
+            calibration=learnt,
+            stated=self.version.manifest.metrics,
+            n_unknown=self.world.truths.n_unknown(self.version.name, window),
+        )
+        found = {"": list(late_checks(basis, labelled))}
+        for where in self.policy.slices:
+            found[where] = self._late_of_slice(basis, where, window, grid)
+        return found
+
+    def _late_of_slice(self, basis: Basis, where: str, window: Span, grid: Grid) -> list[Check]:
+        """Return the quality of a slice against its own first labelled rows: what was always harder is no news."""
+        name = f"quality {where}"
+        own = self.world.profiles.series(self._key("quality", where), Span(ALL_TIME.start, window.stop))
+        self.memory.learn(name, own, window.stop)
+        baseline = self.memory.baseline(name, grid)
+        if baseline is None:
+            return []
+        checks = late_checks(basis, Labelled(own.within(window), baseline=baseline))
+        return [check for check in checks if check.name != "labels"]
+
+    def _freshness(self, newest: int, now: int) -> None:
+        if self.policy.silent_after_s is not None:
+            check = freshness(now, newest, self.policy.silent_after_s)
+            self._write(Span(newest, now), {"": [check]}, now, is_window=False)
+
+    def _write(self, window: Span, checks: Mapping[str, Sequence[Check]], now: int, *, is_window: bool = True) -> None:
+        """Write down what a window came to: verdicts, alerts, what is to be told, and the memory of the next look."""
+        store, name = self.world.store, self.version.name
+        known = store.alerts(AlertQuery(name, is_open=True, limit=1000))
+        look = Look(name, self.version.number, window.stop, now, self.memory.streaks)
+        changed = update(known, checks, self.policy, look)
+        self.memory.streaks = changed.state
+        verdicts = tuple(
+            Verdict(name, self.version.number, window, tuple(of_slice), where)
+            for where, of_slice in checks.items()
+            if of_slice and is_window
+        )
+        told = notifications(changed.events, self.world.channels, now)
+        store.judged(Judged(name, self.memory.document(), verdicts, changed.alerts, told))
+        opened = sum(event == "opened" for event, _alert in changed.events)
+        self._counts[0] += is_window
+        self._counts[1] += opened
+        self._counts[2] += len(changed.events) - opened
+
+    def _series(self, stream: Stream) -> Series:
+        """Return what windows may need: from the first window that is due; all of the quality, which teaches."""
+        if stream == "quality" or self.memory.judged_until == 0:
+            return self.world.profiles.series(self._key(stream), ALL_TIME)
+        first = min(self.memory.judged_until, self.memory.late_until or self.memory.judged_until)
+        start = first - (USUAL_WINDOWS + 1) * self.policy.window_s * SECOND
+        return self.world.profiles.series(self._key(stream), Span(start, ALL_TIME.stop))
+
+    def _key(self, stream: Stream, where: str = "") -> Key:
+        return Key(self.version.name, self.version.number, stream, where)
+
+
+def _usual(series: Mapping[str, Series], window: Span) -> float | None:
+    """Return the median number of rows of the windows of the same length before; None before there are three."""
+    features = series.get("features")
+    if features is None:
+        return None
+    length = window.stop - window.start
+    starts = [window.start - (place + 1) * length for place in range(USUAL_WINDOWS)]
+    counts = sorted(features.within(Span(start, start + length)).n_rows for start in starts)
+    seen = [count for count in counts if count]
+    return float(seen[len(seen) // 2]) if len(seen) >= 3 else None

@@ -1,0 +1,135 @@
+"""Judging: all checks of one window, from its profiles and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from boucle.core.check import Check
+from boucle.core.i18n import _
+from boucle.core.profile import Profile
+from boucle.core.report import Span
+from boucle.core.schema import Schema
+from boucle.core.signature import Signature
+from boucle.core.watching import WatchPolicy
+from boucle.monitoring.data_tests import Feed, data_tests
+from boucle.monitoring.drift import drift
+from boucle.monitoring.drift_checks import drift_checks, untested
+from boucle.monitoring.feeds import feed_checks
+from boucle.monitoring.grids import OUTCOME
+from boucle.monitoring.quality import Labelled, quality_checks
+
+ANSWERS = "answers"
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What windows of a version are judged by. ``features`` is the profile of the reference rows (None: none came).
+
+    ``answers`` is that of the first answers in service, None while they are too few: a model answers the rows it was
+    fitted on with more confidence than any other, so those would be no fair baseline.
+    """
+
+    schema: Schema
+    signature: Signature
+    policy: WatchPolicy
+    features: Profile | None = None
+    answers: Profile | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The profiles of one window (of one slice); None where nothing was counted."""
+
+    window: Span
+    features: Profile | None = None
+    answers: Profile | None = None
+    traffic: Profile | None = None
+    usual_rows: float | None = None
+
+
+def window_checks(basis: Basis, seen: Seen) -> tuple[Check, ...]:
+    """Return the checks of rows and answers of a window: log, data tests, feeds, drift of inputs and of answers.
+
+    A window of fewer rows than the policy's ``least_rows`` is not judged: neither good nor bad. A column whose feed
+    looks broken is not said to drift, too.
+    """
+    found = [*_log(seen.traffic)]
+    if seen.features is None or basis.features is None or seen.features.n_rows < basis.policy.least_rows:
+        return tuple(found)
+    feeds = feed_checks(basis.schema, basis.features, seen.features)
+    broken = {check.name.partition(":")[2] for check in feeds if check.is_failed}
+    found += [*feeds, *_tests(basis, seen, broken)]
+    found += _drift(basis, seen, broken)
+    return (*found, *_answers(basis, seen))
+
+
+def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:
+    """Return the checks that need ground truth, of a window whose outcomes have come."""
+    return quality_checks(labelled, basis.signature)
+
+
+def freshness(policy: WatchPolicy, newest: int, now: int) -> Check | None:
+    """Return the check ``freshness``; None where the policy does not say how long a silence may last."""
+    if policy.silent_after_s is None:
+        return None
+    silent_s = max(0, now - newest) / 1e6
+    observed = _("the last row came {age:.0f} s ago").format(age=silent_s)
+    expected = _("one at least every {limit} s").format(limit=policy.silent_after_s)
+    evidence = {"silent_s": silent_s, "limit_s": policy.silent_after_s, "newest": newest}
+    if silent_s <= policy.silent_after_s:
+        return Check("freshness", "pass", observed, expected, evidence=evidence)
+    advice = _("Ask who sends the rows. Refused requests are counted apart: see the traffic of the model.")
+    return Check("freshness", "fail", observed, expected, advice, evidence)
+
+
+def _tests(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]:
+    """Return the data tests, less those of columns whose feed is said to be broken already."""
+    assert basis.features is not None  # noqa: S101  # asked by the caller
+    assert seen.features is not None  # noqa: S101
+    answered, refused = (requests(seen.traffic, outcome) for outcome in ("answered", "refused"))
+    feed = Feed(seen.window, usual_rows=seen.usual_rows, n_requests=answered + refused, n_refused=refused)
+    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, feed)
+    return (check for check in checks if check.name.partition(":")[2] not in broken)
+
+
+def _drift(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]:
+    assert basis.features is not None  # noqa: S101  # asked by the caller
+    assert seen.features is not None  # noqa: S101
+    grid = basis.features.grid
+    skip = {part.name for part in grid.parts if part.column in broken} | untested(basis.schema, grid, seen.window)
+    return drift_checks(drift(basis.features, seen.features, basis.policy.false_alarms, skip))
+
+
+def _answers(basis: Basis, seen: Seen) -> Iterable[Check]:
+    """Return the drift of the answers, under names of their own: a column may be called ``prediction``, too."""
+    if basis.answers is None or seen.answers is None:
+        return ()
+    checks = drift_checks(drift(basis.answers, seen.answers, basis.policy.false_alarms))
+    return (replace(check, name=ANSWERS + check.name.removeprefix("drift")) for check in checks)
+
+
+def _log(traffic: Profile | None) -> Iterable[Check]:
+    if traffic is None or not traffic.n_rows:
+        return
+    lost = requests(traffic, "lost")
+    if not lost:
+        yield Check("log", "pass", _("every answer was written down"))
+        return
+    yield Check(
+        "log",
+        "fail",
+        _("{n} answers could not be written down").format(n=lost),
+        _("none"),
+        _("Free some room on the gateway's disk; what was answered meanwhile is not in the inference log."),
+        {"n_lost": lost},
+    )
+
+
+def requests(traffic: Profile | None, outcome: str) -> int:
+    """Return how many requests of a window came to an outcome (of ``lost``: answers)."""
+    if traffic is None:
+        return 0
+    place = traffic.grid.index(OUTCOME)
+    levels = traffic.grid.parts[place].levels
+    return int(traffic.counts[traffic.part(place)][levels.index(outcome)])
