@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from boucle.client.client import Client as Client
     from boucle.client.deploy import deploy as deploy
     from boucle.client.deployment import Deployment as Deployment
+    from boucle.client.log import log as log
     from boucle.core.answer import Answer as Answer
     from boucle.core.errors import BoucleError as BoucleError
     from boucle.standalone import export as export
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "BoucleError", "Client", "Deployment", "deploy", "export"]
+__all__ = ["Answer", "BoucleError", "Client", "Deployment", "deploy", "export", "log"]
 
 # Nothing is imported before it is used: `import boucle` must cost a notebook nothing.
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "Deployment": "boucle.client.deployment",
     "deploy": "boucle.client.deploy",
     "export": "boucle.standalone",
+    "log": "boucle.client.log",
 }
 
 

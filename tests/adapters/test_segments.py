@@ -210,9 +210,14 @@ def test_the_lock_is_held_before_the_stream_is_seen(tmp_path: Path) -> None:
 def test_with_no_delay_each_record_is_on_the_disk_when_append_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
+    synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), real(fd))[1])
+
+    def noted(descriptor: int) -> None:
+        synced.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
     journal = SegmentJournal(tmp_path, SegmentOptions(fsync_s=0))
     journal.append(pack(record(0)))
     before = len(synced)

@@ -54,7 +54,8 @@ class Two:
         return Shipper(self.here, "http://testserver", lambda: TOKEN, httpx.Client(transport=self.way))
 
     def arrived(self, stream: str) -> list[str]:
-        reader, position, found = SegmentReader(self.there), 0, []
+        reader, position = SegmentReader(self.there), 0
+        found: list[str] = []
         while True:
             records, after = reader.read(stream, position)
             if after == position:

@@ -8,7 +8,7 @@ from boucle.core.grid import Grid, Part
 from boucle.core.profile import Profile
 from boucle.core.reference import Reference
 from boucle.core.report import Span
-from boucle.monitoring.ports import Key
+from boucle.monitoring.ports import Key, Mark
 from watched_cases import ALL, DAY, GRID, HOUR, MINUTE, REFERENCE, T0, Watched, break_off, rows, same
 
 EVER = Span(0, 2 * T0)
@@ -166,3 +166,25 @@ def test_many_keys_and_minutes_at_once_are_each_where_they_belong(kept: Watched)
             tx.add(batch)
     for i in (0, 17, 39):
         assert [n for _at, n in steps(kept, keys[i])] == (2 * counted[i]).tolist()
+
+
+def test_a_mark_moves_with_every_change_and_says_from_where_on(kept: Watched) -> None:
+    store = kept.profiles
+    assert store.mark(ALL, 0) == Mark(0, 0)
+    added(kept, (ALL, T0, rows(low=1)), (ALL, T0 + MINUTE, rows(low=1)))
+    first = store.mark(ALL, 0)
+    added(kept, (Key("churn", 1, "traffic"), T0, rows(low=1)))
+    assert (first.n_steps, first.first) == (2, T0)
+    assert store.mark(ALL, 0, first.revision) == Mark(2, first.revision)
+    assert store.mark(ALL, T0 + MINUTE).n_steps == 1
+
+    added(kept, (ALL, T0 + MINUTE, Profile.empty(GRID) - rows(low=1)))
+    second = store.mark(ALL, 0, first.revision)
+    assert (second.n_steps, second.first) == (2, T0 + MINUTE)
+    assert second.revision > first.revision
+
+    with kept.collect.collecting() as tx:
+        tx.roll_up(T0 + DAY, 3_600)
+    third = store.mark(ALL, 0, second.revision)
+    assert (third.n_steps, third.first) == (1, T0 // HOUR * HOUR)
+    assert third.revision > second.revision

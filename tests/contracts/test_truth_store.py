@@ -68,6 +68,14 @@ def test_the_same_value_again_changes_nothing(watched: Watched) -> None:
     assert watched.truths.joined("churn", EVER) == (joined(told()),)
 
 
+def test_the_same_value_told_again_for_an_id_that_was_unknown_waits_again(watched: Watched) -> None:
+    keep(watched, told())
+    settle(watched, replace(told(), state="unknown"))
+    keep(watched, told(at=T0 + MINUTE))
+    assert waiting(watched) == (told(at=T0 + MINUTE),)
+    assert watched.truths.n_unknown("churn", EVER) == 0
+
+
 def test_another_value_waits_again_with_what_is_counted_for_it(watched: Watched) -> None:
     keep(watched, told())
     settle(watched, joined(told()))
@@ -152,3 +160,15 @@ def test_thousands_of_truths_at_once_are_kept_in_little_time(watched: Watched) -
     keep(watched, *truths)
     assert time.process_time() - began < 5
     assert len(waiting(watched, 20_000)) == 10_000
+
+
+def test_truths_are_counted_by_what_became_of_them(watched: Watched) -> None:
+    keep(watched, *(told(f"p{i}:0", at=T0 + i) for i in range(25)), told("q:0", model="risk"))
+    joined = replace(told("p0:0"), state="joined", counted={}, minute=T0)
+    settle(watched, joined, *(replace(told(f"p{i}:0"), state="unknown") for i in range(2, 25)))
+
+    found = watched.truths.counts("churn")
+
+    assert (found.joined, found.waiting, found.unknown) == (1, 1, 23)
+    assert found.unknown_ids == tuple(f"p{i}:0" for i in range(2, 22))
+    assert watched.truths.counts("nobody").joined == 0

@@ -32,6 +32,10 @@ class Consumer:
         self.platform, self.name = platform, name
         self._connection = http.client.HTTPConnection(urlsplit(platform.gateway).netloc, timeout=30)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
     def ask(self, rows: Sequence[dict[str, Any]], at: int | None = None) -> Told:
         """Send rows as one request, as if at a time."""
         document = self._post(f"/models/{self.name}/invocations", rows, at)

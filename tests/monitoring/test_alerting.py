@@ -122,7 +122,15 @@ def test_severity_comes_from_the_kind_unless_the_policy_says_otherwise(check: Ch
 
 def test_an_alert_that_gets_worse_is_told_again() -> None:
     watched = Watched()
-    assert watched.events(Check("drift", "warn"), Check("drift", "warn"), BAD, BAD) == [[], ["opened"], ["opened"], []]
+    slight, grave = Check("quality", "warn"), Check("quality", "fail")
+    assert watched.events(slight, slight, grave, grave) == [[], ["opened"], ["opened"], []]
+
+
+def test_an_alert_of_severity_info_is_kept_for_the_page_and_told_to_nobody() -> None:
+    watched = Watched()
+    slight = Check("drift", "warn")
+    assert watched.events(slight, slight, Check("drift", "pass"), Check("drift", "pass")) == [[], [], [], []]
+    assert watched.events(slight, slight, BAD) == [[], [], ["opened"]]
 
 
 def test_a_silenced_alert_is_kept_but_not_told() -> None:

@@ -25,6 +25,8 @@ PAGES = {
     "/models/{name}.json",
     "/models/{name}/try",
     "/models/{name}/window.csv",
+    "/models/{name}/report.html",
+    "/models/{name}/reports/{file}",
     "/models/{name}/versions/{number}",
     "/models/{name}/versions/{number}.json",
     "/api/docs",

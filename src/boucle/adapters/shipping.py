@@ -18,6 +18,7 @@ import httpx
 from boucle.adapters.segments import FINISHED, LOCK, SHIPPED, SegmentReader, segment_name, sync_folder
 from boucle.core.errors import Conflict, InvalidRequest, Unavailable, shown
 from boucle.core.i18n import _
+from boucle.core.segment import frame_size
 
 _STREAM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _SEGMENT_BYTES, _PIECE_BYTES, _TIMEOUT_S = 16 * 1024 * 1024, 4 * 1024 * 1024, 30.0
@@ -66,8 +67,9 @@ class ShippedStreams:
 
     def _write(self, folder: Path, position: int, data: bytes) -> None:
         newest = max(folder.glob("*.seg"), default=None)
-        is_new = newest is None or newest.stat().st_size >= _SEGMENT_BYTES
-        path = folder / segment_name(position) if newest is None or is_new else newest
+        is_full = newest is not None and newest.stat().st_size >= _SEGMENT_BYTES
+        is_whole = bool(frame_size(data, 0))  # else this process died in the middle of a record: its rest comes here
+        path = folder / segment_name(position) if newest is None or (is_full and is_whole) else newest
         before = path.stat().st_size if path.exists() else 0
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "ab") as file:

@@ -35,5 +35,10 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
 
 def link(settings: Settings) -> Callable[[Alert], str]:
     """Return what makes the address of an alert: its model's page, at the alert."""
+    return lambda alert: f"{page_of(settings, alert.model)}#alert-{alert.id}"
+
+
+def page_of(settings: Settings, model: str) -> str:
+    """Return the address of a model's page."""
     base = settings.public_url.rstrip("/") or f"http://{reachable(settings.host)}:{settings.port}"
-    return lambda alert: f"{base}/models/{quote(alert.model, safe='')}#alert-{alert.id}"
+    return f"{base}/models/{quote(model, safe='')}"

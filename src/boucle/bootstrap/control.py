@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from importlib.metadata import version
 
+from boucle.adapters.delta_log import DeltaLog
 from boucle.adapters.shipping import ShippedStreams
 from boucle.adapters.sql import (
     SqlJobStore,
@@ -19,6 +20,10 @@ from boucle.bootstrap import server, wiring
 from boucle.bootstrap.channels import channels
 from boucle.bootstrap.data_plane import artifacts, home_of, is_open, served_hosts
 from boucle.bootstrap.logs import write_logs
+from boucle.loop.exploring import ExploreWorld, explore
+from boucle.loop.periodic import Shelf
+from boucle.loop.reports import ReportWorld
+from boucle.loop.warm import WarmSeries, warm_reports
 from boucle.settings import Settings, load
 from boucle.web.app import create_app
 from boucle.web.plane import ControlPlane
@@ -33,8 +38,10 @@ def control_plane(settings: Settings) -> ControlPlane:
     migrate(engine)
     gateway_url = f"http://{server.reachable(settings.host)}:{settings.gateway_port}"
     token = home.token()
+    registry, watching = wiring.registry(engine), SqlWatchStore(engine)
+    profiles, truths = SqlProfileStore(engine), SqlTruthStore(engine)
     return ControlPlane(
-        registry=wiring.registry(engine),
+        registry=registry,
         jobs=SqlJobStore(engine),
         schedules=SqlScheduleStore(engine),
         artifacts=artifacts(home),
@@ -46,11 +53,16 @@ def control_plane(settings: Settings) -> ControlPlane:
         is_open_to_network=is_open(settings.host),
         allowed_hosts=served_hosts(settings),
         is_stopping=stopping.is_set,
-        watching=SqlWatchStore(engine),
-        profiles=SqlProfileStore(engine),
-        truths=SqlTruthStore(engine),
+        watching=watching,
+        profiles=profiles,
+        truths=truths,
         channels=tuple(channel.name for channel in channels(settings)),
         streams=ShippedStreams(home.segments),
+        reports=warm_reports(
+            lambda warm: ReportWorld(registry, profiles, truths, watching, wiring.now_us, warm), WarmSeries(profiles)
+        ),
+        shelf=Shelf(home.reports),
+        rows=lambda query: explore(ExploreWorld(registry, DeltaLog(home.inference_log), truths), query),
     )
 
 

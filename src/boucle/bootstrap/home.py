@@ -96,6 +96,11 @@ class Home:
         return self.root / "inference_log"
 
     @property
+    def reports(self) -> Path:
+        """The periodic reports: a folder for each model."""
+        return self.root / "reports"
+
+    @property
     def platform_file(self) -> Path:
         """What a running platform says of itself."""
         return self.root / "platform.json"

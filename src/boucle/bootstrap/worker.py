@@ -12,7 +12,7 @@ from boucle.adapters.converter import OnnxConverter
 from boucle.adapters.model_process import ModelProcess
 from boucle.adapters.onnx_checks import OnnxFiles
 from boucle.adapters.sql import SqlJobStore, SqlScheduleStore
-from boucle.bootstrap import collecting, watching, wiring
+from boucle.bootstrap import collecting, reporting, watching, wiring
 from boucle.bootstrap.data_plane import artifacts, environments, home_of
 from boucle.bootstrap.logs import write_logs
 from boucle.bootstrap.projects import run_job
@@ -76,6 +76,7 @@ def main() -> None:
                 context, collecting.world(settings, engine), jobs, home
             ),
             watching.WATCH: lambda context: watching.watch_job(context, settings, engine),
+            reporting.KIND: lambda context: reporting.report_job(context, settings, engine),
         },
         RunnerOptions(
             owner=f"{os.getpid()}-{uuid7()}",
@@ -86,6 +87,7 @@ def main() -> None:
                 QUEUE: settings.job_slots - 1,  # a run that deploys waits for a build: it needs a slot
                 collecting.QUEUE: 1,
                 watching.QUEUE: 1,
+                reporting.QUEUE: 1,
             },
             standing=frozenset(STANDING),
         ),

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from boucle.cli import export, models, platform, projects, schedules
+from boucle.cli import export, inference, models, platform, projects, schedules, watching
 from boucle.core.errors import BoucleError
 from boucle.core.i18n import _, use_language
 from boucle.settings import load
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 platform.register(app)
 models.register(app)
+inference.register(app)
+watching.register(app)
 export.register(app)
 projects.register(app)
 schedules.register(app)

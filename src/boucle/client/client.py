@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from boucle.client.deployment import Deployment
 from boucle.client.discovery import Address, ensure_listening, find_address
 from boucle.client.encode import Body, bodies, join
 from boucle.client.events import Follower
+from boucle.client.feedback import Feedback, entries_of
+from boucle.client.inference_rows import native_rows
+from boucle.client.report_card import ReportView
 from boucle.client.upload import Upload
+from boucle.client.watching import Asked, Watching, changed
 from boucle.client.wire import Wire
+from boucle.core.alert import Alert
 from boucle.core.answer import Answer
 from boucle.core.check import Check
 from boucle.core.document import from_json, to_json
 from boucle.core.errors import BoucleError, Conflict, InvalidRequest, NotFound, Unavailable
 from boucle.core.i18n import _, use_language
 from boucle.core.version import Manifest, Version, valid_name
+from boucle.core.watching import WatchPolicy
 from boucle.core.window import Window
 from boucle.settings import Settings, load
 
@@ -161,6 +167,68 @@ class Client:
         """Return who changed what and when, oldest first."""
         found: list[dict[str, Any]] = self._control.get(f"/api/v1/models/{valid_name(name)}/history")["history"]
         return found
+
+    @property
+    def watching(self) -> Watching:
+        """The log, reports, alerts and policies as documents: what the methods below are made of."""
+        return Watching(self._control, self._gateway)
+
+    def log(
+        self,
+        name: str,
+        since: Any = None,
+        until: Any = None,
+        version: Optional[int] = None,
+        *,
+        limit: Optional[int] = None,
+    ) -> Any:
+        """Return the rows of a window with answers and ground truth, as ``boucle.log`` does."""
+        return native_rows(self.watching.log(name, Asked(since, until, version, limit=limit)))
+
+    def feedback(self, name: str, ids: Any, values: Any = None) -> Feedback:
+        """Tell what became true: an Answer or its ``ids`` with one value each, or a table with ``id`` and ``value``.
+
+        Told twice it counts once; another value for the same id corrects it. Raises InvalidRows when nothing was
+        accepted.
+        """
+        return self.watching.feedback(name, entries_of(ids, values))
+
+    def truths(self, name: str) -> dict[str, Any]:
+        """Return how many outcomes joined their answer, wait for it, or name none of the log, and some of those ids."""
+        return self.watching.truths(name)
+
+    def report(
+        self,
+        name: str,
+        since: Any = None,
+        until: Any = None,
+        against: Any = None,
+        version: Optional[int] = None,
+        slice: str = "",  # noqa: A002  # the word of the product
+    ) -> ReportView:
+        """Return what is known of a window, the newest of the policy without times; it shows itself in a notebook.
+
+        ``against`` is ``"reference"``, or an earlier window such as ``"48h/24h"`` or a pair of times; ``slice`` is
+        ``column=value``.
+        """
+        return ReportView(self.watching.report(name, Asked(since, until, version, against, slice)))
+
+    def alerts(self, name: Optional[str] = None, is_open: Optional[bool] = True) -> list[Alert]:
+        """Return the alerts of a model, of all without a name, newest first; with ``is_open`` None closed ones too."""
+        return self.watching.alerts(name, is_open)
+
+    def policy(self, name: str) -> WatchPolicy:
+        """Return how a model is watched."""
+        return self.watching.policy(name)
+
+    def watch(self, name: str, policy: Optional[WatchPolicy] = None, **members: Any) -> WatchPolicy:
+        """Say how a model is watched: by a whole policy, or by the members that change, as in ``window_s=3600``."""
+        kept = self.policy(name) if policy is None else policy
+        return self.watching.save(name, changed(kept, members))
+
+    def silence(self, name: str, length: Union[str, float], check: str = "", reason: str = "") -> WatchPolicy:
+        """Tell nobody of alerts for ``"2h"`` (or seconds), of all checks or of those whose name starts so."""
+        return self.watching.silence(name, length, check, reason)
 
     def upload(self, blobs: Mapping[str, bytes], progress: Callable[[int, int], None]) -> None:
         """Send the artifacts that the store lacks."""

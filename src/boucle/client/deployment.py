@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Optional, Protocol
 
 from boucle.client.card import card_html, card_text
+from boucle.client.feedback import Feedback
+from boucle.client.report_card import ReportView
+from boucle.client.watching import Asked, Watching
 from boucle.core.answer import Answer
 from boucle.core.check import Check
 from boucle.core.errors import Conflict, NotFound
@@ -23,6 +26,10 @@ class Platform(Protocol):
     def ask(self, name: str, rows: Any, alias: Optional[str] = None, **known: Any) -> Answer: ...
     def promote(self, name: str, version: int, alias: str = "champion") -> dict[str, Any]: ...
     def rollback(self, name: str) -> dict[str, Any]: ...
+    def log(self, name: str, since: Any, until: Any, version: Optional[int], *, limit: Optional[int]) -> Any: ...
+    def feedback(self, name: str, ids: Any, values: Any = None) -> Feedback: ...
+    @property
+    def watching(self) -> Watching: ...
 
 
 class Deployment:
@@ -100,6 +107,24 @@ class Deployment:
                 name=self.name, version=self.version
             )
         )
+
+    def feedback(self, ids: Any, values: Any = None) -> Feedback:
+        """Tell what became true of answers: ``feedback(answer.ids, outcomes)``, or a table with ``id`` and ``value``.
+
+        Told twice it counts once. Raises InvalidRows when nothing was accepted.
+        """
+        return self._client.feedback(self.name, ids, values)
+
+    def log(self, since: Any = None, until: Any = None, *, limit: Optional[int] = None) -> Any:
+        """Return what this version was asked in a window, its answers and ground truth, as ``boucle.log`` does."""
+        return self._client.log(self.name, since, until, self.version, limit=limit)
+
+    def drift(self, since: Any = None, until: Any = None, against: Any = None, slice: str = "") -> ReportView:  # noqa: A002
+        """Return what moved in a window of this version, columns worst first, and how good its answers are.
+
+        Times as in ``boucle.log``; ``against`` is ``"reference"`` or an earlier window; ``slice`` ``column=value``.
+        """
+        return ReportView(self._client.watching.report(self.name, Asked(since, until, self.version, against, slice)))
 
     def promote(self) -> Deployment:
         """Make this version the champion; the champion of before is kept for a rollback. Returns this deployment."""

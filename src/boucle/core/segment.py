@@ -73,7 +73,6 @@ class Packer:
         request, media = asked
         answer, answer_media = answered
         at, logged_at, latency_us = times
-        names = prediction_id.encode("ascii") + caller.encode("ascii") + self._model
         fixed = _FIXED.pack(
             0,
             media != "json",
@@ -89,7 +88,8 @@ class Packer:
             at,
             logged_at,
         )
-        length = len(fixed) + len(names) + len(request) + len(answer)
+        names = (prediction_id + caller).encode("ascii") + self._model
+        length = _FIXED_BYTES + len(names) + len(request) + len(answer)
         if length < _SMALL_BYTES:  # one copy costs less than three buffers
             payload = b"".join((fixed, names, request, answer))
             return [_HEAD.pack(MAGIC, length, length ^ _ALL_BITS, crc32(payload)) + payload]

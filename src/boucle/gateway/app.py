@@ -76,9 +76,9 @@ class Gateway:
         self.source = source
         self.meters = Meters()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
-        serving = ServingOptions(self.executor, options.limits, options.timeout_s, options.batch)
-        self.fleet = Fleet(Opener(models, serving), self.meters, gc.freeze)
         self.recorder = Recorder(journal, options.is_refusing_unlogged)
+        serving = ServingOptions(self.executor, options.limits, options.timeout_s, options.batch, self.recorder.flush)
+        self.fleet = Fleet(Opener(models, serving), self.meters, gc.freeze)
         self.invocations = Invocations(options.limits, self.executor, self.recorder)
         self.feedback = Feedback(options.limits, self.executor, self.recorder, self.fleet)
         self.in_flight = 0

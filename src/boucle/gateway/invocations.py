@@ -14,6 +14,7 @@ from urllib.parse import quote
 from boucle.core.ids import uuid7
 from boucle.gateway.recording import Recorder
 from boucle.gateway.requests import Budget, Exchange, Headers, Holding, body_of, caller_of, event_time
+from boucle.serving.batch import Answered
 from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
 from boucle.serving.limits import Limits
@@ -21,8 +22,6 @@ from boucle.serving.plan import RowPlan, Rows
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
-Write = Callable[..., bytes]
-"""Answers, and where those of the request begin and end; ``groups`` when it has some."""
 _LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
 _BODIES_HELD, _LEAST_HELD_BYTES = 16, 128 * 1024 * 1024  # large bodies in memory at once: so many of the largest
 _MAX_NAMED = 20
@@ -30,12 +29,24 @@ _JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type"
 
 
 class _Asked(NamedTuple):
-    """What came in: checked rows, the bytes they were read from, and when it happened (0: now)."""
+    """What came in: checked rows, the bytes they were read from, when it happened (0: now), when work on it began."""
 
+    endpoint: Endpoint
+    headers: Headers
     rows: Rows
     body: bytes
     media: str
     at: int
+    start: float
+
+
+class _Reply(NamedTuple):
+    """What goes out, and the seconds it took to make."""
+
+    kind: Header
+    content: bytes
+    prediction_id: str
+    seconds: float
 
 
 class Invocations:
@@ -53,54 +64,54 @@ class Invocations:
         endpoint.enter()
         try:
             with Holding(self._budget) as holding:
-                asked = await self._asked(endpoint, exchange, holding)
+                asked = await self._asked(endpoint, exchange, holding, start)
                 rows = asked.rows
                 answered = endpoint.now(rows) if exchange.is_alone() else None
-                answers, first, last = answered or await endpoint.infer(rows)
-                prediction_id = uuid7()
-                kind, write = _writer(endpoint, exchange.headers, asked.media, prediction_id)
-                if rows.groups is not None:
-                    write = partial(write, groups=rows.groups)
-                if rows.n_rows > _LARGE_ROWS:
-                    content = await self._aside(write, answers, first, last)
+                if rows.n_rows > _LARGE_ROWS or len(asked.body) > _LARGE_BODY or self._recorder.is_slow:
+                    reply = await self._large(asked, answered or await endpoint.infer(rows))
+                elif answered is not None:
+                    reply = self._finished(asked, answered)
+                    self._recorder.flush()
                 else:
-                    content = write(answers, first, last)
-                seconds = perf_counter() - start
-                if self._recorder.is_on:
-                    now, caller = time_ns() // 1000, caller_of(exchange.headers)
-                    buffers = endpoint.packer.answer(
-                        prediction_id,
-                        (asked.at or now, now, int(seconds * 1e6)),
-                        (asked.body, "csv" if asked.media == CSV else "json"),
-                        (content, "csv" if kind is _CSV_TYPE else "json"),
-                        caller,
-                    )
-                    if len(asked.body) + len(content) > _LARGE_BODY or self._recorder.is_slow:
-                        await self._recorder.record_aside(endpoint, buffers, self._executor)
-                    else:
-                        self._recorder.record(endpoint, buffers)
+                    reply = await endpoint.infer(rows, partial(self._finished, asked))
         finally:
             endpoint.exit()
         meter = endpoint.meter
         meter.predictions += rows.n_rows
         meter.unseen += rows.unseen
         meter.out_of_range += rows.out_of_range
-        meter.answered(200, seconds)
-        told = [kind, *endpoint.headers, (b"x-prediction-id", prediction_id.encode("ascii"))]
+        meter.answered(200, reply.seconds)
+        told = [reply.kind, *endpoint.headers, (b"x-prediction-id", reply.prediction_id.encode("ascii"))]
         if rows.ignored:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
-        await exchange.respond(200, content, told)
+        await exchange.respond(200, reply.content, told)
 
-    async def _asked(self, endpoint: Endpoint, exchange: Exchange, holding: Holding) -> _Asked:
-        media = media_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
-        told_at = exchange.headers.get(b"x-boucle-time")
+    async def _asked(self, endpoint: Endpoint, exchange: Exchange, holding: Holding, start: float) -> _Asked:
+        headers = exchange.headers
+        media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
+        told_at = headers.get(b"x-boucle-time")
         at = 0 if told_at is None else event_time(told_at, time_ns() // 1000)
         body = await body_of(exchange, self._limits, holding)
         if len(body) > _LARGE_BODY:
             rows = await self._aside(read_rows, endpoint.plan, body, media)
         else:
             rows = read_rows(endpoint.plan, body, media)
-        return _Asked(rows, body, media, at)
+        return _Asked(endpoint, headers, rows, body, media, at, start)
+
+    def _finished(self, asked: _Asked, answered: Answered) -> _Reply:
+        """Return the reply, its record held: the next flush writes it."""
+        reply = _reply(asked, answered)
+        if self._recorder.is_on:
+            self._recorder.hold(asked.endpoint, _record(asked, reply))
+        return reply
+
+    async def _large(self, asked: _Asked, answered: Answered) -> _Reply:
+        """Return the reply when its record is written, in a thread; so are many rows."""
+        is_long = asked.rows.n_rows > _LARGE_ROWS
+        reply = await self._aside(_reply, asked, answered) if is_long else _reply(asked, answered)
+        if self._recorder.is_on:
+            await self._recorder.record_aside(asked.endpoint, _record(asked, reply), self._executor)
+        return reply
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
         """Do large work in a thread, in the language of this request."""
@@ -114,13 +125,29 @@ def read_rows(plan: RowPlan, body: bytes, media: str) -> Rows:
     return plan.read(raw, has_long_texts=len(body) > plan.limits.max_text_bytes)
 
 
-def _writer(endpoint: Endpoint, headers: Headers, media: str, prediction_id: str) -> tuple[Header, Write]:
-    """Return the content type of the answer and what writes it: CSV when asked for, or for CSV when nothing is."""
-    accept = headers.get(b"accept")
-    wants_csv = media == CSV if accept is None else b"text/csv" in accept
-    if wants_csv:
-        return _CSV_TYPE, endpoint.encoder.to_csv
-    return _JSON_TYPE, partial(endpoint.encoder.to_json, prediction_id=prediction_id)
+def _reply(asked: _Asked, answered: Answered) -> _Reply:
+    """Return the answers as bytes: CSV when asked for, or for CSV when nothing is."""
+    endpoint, rows = asked.endpoint, asked.rows
+    answers, first, last = answered
+    prediction_id = uuid7()
+    accept = asked.headers.get(b"accept")
+    if asked.media == CSV if accept is None else b"text/csv" in accept:
+        kind, content = _CSV_TYPE, endpoint.encoder.to_csv(answers, first, last, rows.groups)
+    else:
+        kind, content = _JSON_TYPE, endpoint.encoder.to_json(answers, first, last, prediction_id, rows.groups)
+    return _Reply(kind, content, prediction_id, perf_counter() - asked.start)
+
+
+def _record(asked: _Asked, reply: _Reply) -> list[bytes]:
+    """Return the buffers of the record of an answer."""
+    now = time_ns() // 1000
+    return asked.endpoint.packer.answer(
+        reply.prediction_id,
+        (asked.at or now, now, int(reply.seconds * 1e6)),
+        (asked.body, "csv" if asked.media == CSV else "json"),
+        (reply.content, "csv" if reply.kind is _CSV_TYPE else "json"),
+        caller_of(asked.headers),
+    )
 
 
 def _ignored(names: tuple[str, ...]) -> bytes:

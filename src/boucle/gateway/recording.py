@@ -44,15 +44,24 @@ class Recorder:
         self.feedback: Counter[str] = Counter()
         self._gaps: Counter[tuple[str, int]] = Counter()
         self._said_at = float("-inf")
+        self._held: list[bytes] = []
+        self._holders: list[Endpoint] = []
 
-    def record(self, endpoint: Endpoint, buffers: Sequence[bytes]) -> None:
-        """Write an answer. Raises LogFull when it cannot be and must be."""
-        if self._journal is None:
+    def hold(self, endpoint: Endpoint, buffers: Sequence[bytes]) -> None:
+        """Take an answer that the next ``flush`` writes. It must not be sent before."""
+        self._held += buffers
+        self._holders.append(endpoint)
+
+    def flush(self) -> None:
+        """Write all that is held in one write. Raises LogFull when it cannot be and must be: it holds for each."""
+        held, holders = self._held, self._holders
+        if not holders or self._journal is None:
             return
+        self._held, self._holders = [], []
         try:
-            self.n_bytes += self._journal.append(buffers)
+            self.n_bytes += self._journal.append(held if len(held) == 1 else (b"".join(held),))
         except OSError as error:
-            self._lost(endpoint, error)
+            self._lost(holders, error)
         else:
             if self.trouble:
                 self._recovered()
@@ -65,7 +74,7 @@ class Recorder:
             loop = asyncio.get_running_loop()
             self.n_bytes += await loop.run_in_executor(executor, self._journal.append, buffers)
         except OSError as error:
-            self._lost(endpoint, error)
+            self._lost([endpoint], error)
         else:
             if self.trouble:
                 self._recovered()
@@ -93,12 +102,12 @@ class Recorder:
             self._write_gaps()
             self._journal.close()
 
-    def _lost(self, endpoint: Endpoint, error: OSError) -> None:
+    def _lost(self, endpoints: Sequence[Endpoint], error: OSError) -> None:
         self._say(error)
         if self._is_refusing:
             raise _full(error) from error
-        self.n_lost += 1
-        self._gaps[endpoint.name, endpoint.version.number] += 1
+        self.n_lost += len(endpoints)
+        self._gaps.update((endpoint.name, endpoint.version.number) for endpoint in endpoints)
 
     def _say(self, error: OSError) -> None:
         self.trouble = error.strerror or type(error).__name__

@@ -15,7 +15,7 @@ from boucle.core.errors import Conflict
 from boucle.core.i18n import _
 from boucle.core.ids import uuid7
 
-STANDING = ("collect", "tend", "watch")
+STANDING = ("collect", "tend", "watch", "report")
 """Kinds of the jobs that the platform's own schedules make: nobody asked for them, so they are not listed."""
 JobState = Literal["ready", "running", "done", "failed", "cancelled"]
 

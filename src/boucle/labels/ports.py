@@ -41,7 +41,8 @@ class TruthWriter(Protocol):
 
     def keep(self, truths: Iterable[Truth]) -> None:
         """Keep each id once. The same value again changes nothing; another value replaces it and waits again, with
-        what is counted for it so far. Of one id told twice at once the last one holds."""
+        what is counted for it so far. One that was unknown waits again when it is told again, for its prediction may
+        have come since. Of one id told twice at once the last one holds."""
 
     def waiting(self, limit: int) -> tuple[Truth, ...]:
         """Return truths not joined yet, those told first first."""

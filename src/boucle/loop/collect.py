@@ -127,6 +127,7 @@ class Collector:
             return self._collect()
         except Conflict:
             self._counted.clear()
+            self._passed.clear()
             raise
 
     def _collect(self) -> Collected:
@@ -170,22 +171,28 @@ class Collector:
                 continue
             pieces.append(Piece(stream, Move(start, stop), records, start == logged, start == counted))
             left -= stop - start
+            if world.streams.end(stream) > stop and world.streams.is_over(stream):
+                return pieces, True  # what this gateway was told comes before what the next one was
         return pieces, any(world.streams.end(p.stream) > p.move.stop and p.records for p in pieces)
 
     def _with_news(self) -> list[str]:
-        """Return the streams that hold bytes which the database has not counted; the log is never behind it."""
+        """Return the streams that hold bytes which a sink has not got; after a loss of power that may be the log."""
         streams = self._world.streams
         names = sorted(streams.streams())
         if unknown := [name for name in names if name not in self._counted]:
             with self._world.store.collecting() as tx:
                 self._counted.update({name: tx.position(name) for name in unknown})
-        return [name for name in names if streams.end(name) > self._counted[name] or self._is_done(name)]
+        return [name for name in names if streams.end(name) > self._least(name) or self._is_done(name)]
 
     def _is_done(self, stream: str) -> bool:
-        """Delete a stream that has ended and was passed; always False, for there is nothing to read in it."""
+        """Note a stream that has ended and was passed, to be deleted; always False: there is nothing to read in it."""
         if stream not in self._passed and self._world.streams.is_over(stream):
-            self._world.streams.drop(stream, self._counted[stream])
+            self._passed.add(stream)
         return False
+
+    def _least(self, stream: str) -> int:
+        """Return how far both sinks have taken a stream."""
+        return min(self._counted[stream], self._world.log.position(stream))
 
     def _decoded(self, pieces: Iterable[Piece]) -> _Batch:
         """Return the records by sink. Records of one version are read together, in the order of the streams."""
@@ -263,7 +270,7 @@ class Collector:
         self._dropped_at = now
         self._world.log.sync()
         for stream in sorted(self._passed):
-            self._world.streams.drop(stream, min(self._counted[stream], self._world.log.position(stream)))
+            self._world.streams.drop(stream, self._least(stream))
         self._passed.clear()
 
     def _version(self, model: str, number: int) -> Known | None:

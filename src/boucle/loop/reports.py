@@ -16,7 +16,7 @@ from boucle.core.version import CHAMPION, Version
 from boucle.labels.ports import TruthReader
 from boucle.loop.memory import Memory
 from boucle.monitoring import reporting
-from boucle.monitoring.estimates import calibrated
+from boucle.monitoring.estimates import calibrated, honesty
 from boucle.monitoring.judging import Basis, Seen, window_checks
 from boucle.monitoring.metrics import realised
 from boucle.monitoring.ports import AlertQuery, Key, ProfileStore, Stream, Verdict, WatchStore
@@ -89,7 +89,10 @@ class _Making:
         basis = self._basis(series)
         seen = Seen(window, features, current.get("answers"), current.get("traffic"))
         verdicts = self._verdicts(window)
+        history = self._history(series.get("quality"), window)
         checks = self._checks(basis, seen, verdicts)
+        if any(point.estimated is not None for point in history):
+            checks = (*checks, honesty(history))
         quality, labelled = self._quality(series, current, basis)
         slices = {verdict.slice: reporting.worst_of(verdict.checks) for verdict in verdicts if verdict.slice}
         n_rows = features.n_rows if features is not None else current["answers"].n_rows
@@ -109,7 +112,7 @@ class _Making:
             columns=columns,
             answers=reporting.answer_columns(basis, current.get("answers"), checks),
             quality=quality if labelled or quality.metrics else None,
-            history=self._history(series.get("quality"), window),
+            history=history,
             traffic=replace(reporting.traffic_of(series["traffic"], window), n_rows=current["answers"].n_rows),
             slices=tuple(slices.items()),
         )
@@ -186,7 +189,7 @@ class _Making:
         found = {}
         for verdict in self.world.store.verdicts(self.version.name, span):
             for check in verdict.checks:
-                if check.name.startswith("estimate:") and not verdict.slice:
+                if check.name.startswith("estimate:") and verdict.slice == self.query.slice:
                     found[verdict.window.stop, check.name.partition(":")[2]] = check.evidence["estimated"]
         return found
 

@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError
 from boucle.core.grid import Grid
+from boucle.core.profile import Profile
 from boucle.core.reference import Reference
 from boucle.core.report import Span
 from boucle.core.series import Series
+from boucle.core.signature import Signature
 from boucle.core.version import CHAMPION, Version
 from boucle.core.watching import WatchPolicy
 from boucle.labels.ports import TruthReader
 from boucle.loop.memory import Memory
 from boucle.monitoring.alerting import Look, notifications, update
 from boucle.monitoring.data_tests import freshness
-from boucle.monitoring.estimates import calibrated
+from boucle.monitoring.estimates import Calibration, calibrated
 from boucle.monitoring.feeding import ConceptWatch, DetectorMaker
 from boucle.monitoring.judging import Basis, Seen, late_checks, window_checks
 from boucle.monitoring.ports import AlertQuery, Judged, Key, ProfileStore, Stream, Verdict, WatchStore
@@ -35,6 +37,7 @@ STREAMS: tuple[Stream, ...] = ("traffic", "features", "answers", "quality")
 ALL_TIME = Span(-(2**62), 2**62)
 MOST_WINDOWS = 100  # of one look: the next look goes on
 USUAL_WINDOWS = 7
+ESTIMATE = "estimate:"
 
 Judge = Callable[[Version, WatchPolicy, Span], tuple[Check, ...]]
 """Judges the expectations of a policy on the rows of a window."""
@@ -125,9 +128,10 @@ class Looking:
         for window in due[:MOST_WINDOWS]:
             self.world.ensure_held()
             concept.advance(series, window.stop)
-            checks = {"": [*self._checks(reference, series, window), *concept.checks(window)]}
-            checks[""] += self.world.expectations(self.version, self.policy, window)
-            checks |= self._sliced(reference, window)
+            seen = self._seen(series, window)
+            found = [*self._checks(reference, series, seen), *concept.checks(window)]
+            found += self.world.expectations(self.version, self.policy, window)
+            checks = {"": found, **self._sliced(reference, seen)}
             self.memory.concept = concept.state()
             self.memory.judged_until = window.stop
             self._write(window, checks, now)
@@ -136,9 +140,21 @@ class Looking:
             self.memory.late_until = window.stop
             self._write(window, self._late(reference, series, window), now)
 
-    def _checks(self, reference: Reference, series: dict[str, Series], window: Span) -> Sequence[Check]:
-        self.memory.learn("answers", series["answers"], window.stop)
-        return window_checks(self._basis(reference), self._seen(series, window))
+    def _checks(self, reference: Reference, series: dict[str, Series], seen: Seen) -> Sequence[Check]:
+        """Return the checks of a window that need no ground truth, what is estimated before it comes among them."""
+        self.memory.learn("answers", series["answers"], seen.window.stop)
+        basis = self._basis(reference)
+        unknown = Labelled(
+            Profile.empty(reference.grids["quality"]),
+            seen.answers,
+            baseline_answers=basis.answers,
+            calibration=self._learnt(series, seen.window, basis.signature),
+        )
+        estimates = [check for check in late_checks(basis, unknown) if check.name.startswith(ESTIMATE)]
+        return [*window_checks(basis, seen), *estimates]
+
+    def _learnt(self, series: Mapping[str, Series], window: Span, signature: Signature) -> Calibration:
+        return calibrated(series["quality"].within(Span(ALL_TIME.start, window.stop)), signature)
 
     def _basis(self, reference: Reference) -> Basis:
         features = reference.profiles.get("features")
@@ -152,15 +168,18 @@ class Looking:
 
     def _seen(self, series: Mapping[str, Series], window: Span) -> Seen:
         found = {name: series[name].within(window) for name in ("traffic", "features", "answers") if name in series}
-        return Seen(window, found.get("features"), found.get("answers"), found.get("traffic"), _usual(series, window))
+        is_whole = series["traffic"].times[0] < window.start + self.policy.step_s * SECOND
+        usual = _usual(series, window)
+        return Seen(window, found.get("features"), found.get("answers"), found.get("traffic"), usual, is_whole)
 
-    def _sliced(self, reference: Reference, window: Span) -> dict[str, list[Check]]:
+    def _sliced(self, reference: Reference, seen: Seen) -> dict[str, list[Check]]:
         """Return the checks of each slice of the policy that holds enough rows."""
         found: dict[str, list[Check]] = {}
         for where in self.policy.slices:
-            profile = self.world.profiles.series(self._key("features", where), window).within(window)
+            profile = self.world.profiles.series(self._key("features", where), seen.window).within(seen.window)
             if profile.grid.parts and profile.n_rows >= self.policy.least_rows:
-                checks = window_checks(self._basis(reference), Seen(window, profile))
+                own_rows = Seen(seen.window, profile, is_whole=seen.is_whole)
+                checks = window_checks(self._basis(reference), own_rows)
                 own = where.partition("=")[0]  # a slice is all of one value in its own column
                 found[where] = [check for check in checks if check.name.partition(":")[2].partition(".")[0] != own]
         return found
@@ -169,17 +188,16 @@ class Looking:
         """Return the checks that need ground truth, of all rows and of each slice."""
         basis, grid = self._basis(reference), reference.grids["quality"]
         self.memory.learn("quality", series["quality"], window.stop)
-        learnt = calibrated(series["quality"].within(Span(ALL_TIME.start, window.stop)), basis.signature)
         labelled = Labelled(
             series["quality"].within(window),
             series["answers"].within(window),
             baseline=self.memory.baseline("quality", grid),
             baseline_answers=basis.answers,
-            calibration=learnt,
+            calibration=self._learnt(series, window, basis.signature),
             stated=self.version.manifest.metrics,
             n_unknown=self.world.truths.n_unknown(self.version.name, window),
         )
-        found = {"": list(late_checks(basis, labelled))}
+        found = {"": [check for check in late_checks(basis, labelled) if not check.name.startswith(ESTIMATE)]}
         for where in self.policy.slices:
             found[where] = self._late_of_slice(basis, where, window, grid)
         return found

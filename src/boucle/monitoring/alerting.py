@@ -5,7 +5,7 @@ a row closes it. A check that a look did not judge counts neither way. What is a
 stopped, records that were lost) opens at once when it fails: a second look would only cost time.
 
 *Deduplication.* One alert is open for each model, check name and slice. It is told when it opens, when it gets more
-severe, when a silence ends under it, and when it closes.
+severe, when a silence ends under it, and when it closes. One of severity ``info`` stands on the page, and is not told.
 
 *Grouping.* What one look opens is one message, and what it closes is another: twenty columns that drift at once are
 one mail. The message is about the gravest alert; the others lie in its evidence, under ``MEMBERS``.
@@ -27,6 +27,7 @@ from boucle.core.watching import WatchPolicy
 from boucle.monitoring.ports import Event, Notification
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # least first
+UNTOLD: Severity = "info"  # it stands on the page; a message would be the wolf too often
 FACTS = frozenset({"feed", "feeds", "freshness", "log", "alertmanager"})  # no chance in them: they open at once
 GRAVE = FACTS | {"quality"}  # critical when they fail
 LOUD = GRAVE | {"concept"}  # a warning when they warn: the signals of concept drift never fail
@@ -199,7 +200,7 @@ def _note(before: Alert | None, after: Alert | None, alerts: list[Alert], events
     if after is None or after == before:
         return
     alerts.append(after)
-    if after.silenced_until is not None:
+    if after.silenced_until is not None or after.severity == UNTOLD:
         return
     if not after.is_open:
         events.append(("closed", after))

@@ -39,13 +39,18 @@ class Basis:
 
 @dataclass(frozen=True)
 class Seen:
-    """The profiles of one window (of one slice); None where nothing was counted."""
+    """The profiles of one window (of one slice); None where nothing was counted.
+
+    ``is_whole`` is False while the version has been in service for less than the window: three days are not compared
+    with a reference of whole weeks.
+    """
 
     window: Span
     features: Profile | None = None
     answers: Profile | None = None
     traffic: Profile | None = None
     usual_rows: float | None = None
+    is_whole: bool = True
 
 
 def window_checks(basis: Basis, seen: Seen) -> tuple[Check, ...]:
@@ -60,8 +65,9 @@ def window_checks(basis: Basis, seen: Seen) -> tuple[Check, ...]:
     feeds = feed_checks(basis.schema, basis.features, seen.features)
     broken = {check.name.partition(":")[2] for check in feeds if check.is_failed}
     found += [*feeds, *_tests(basis, seen, broken)]
-    found += _drift(basis, seen, broken)
-    return (*found, *_answers(basis, seen))
+    if seen.is_whole:
+        found += [*_drift(basis, seen, broken), *_answers(basis, seen)]
+    return tuple(found)
 
 
 def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:

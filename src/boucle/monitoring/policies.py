@@ -9,6 +9,7 @@ from typing import Any
 from boucle.core.errors import InvalidDocument
 from boucle.core.watching import DAY_S, Expectation, WatchPolicy
 from boucle.monitoring.alerting import SEVERITIES
+from boucle.monitoring.expectations import problem
 
 DETECTORS = ("cusum", "adwin", "page-hinkley")
 MINUTE_S, YEAR = 60, 365
@@ -85,6 +86,8 @@ def _rule(path: str, rule: Expectation) -> None:
     is_name = all(part.isidentifier() for part in (*module.split("."), function))
     _expect(not rule.function or bool(is_given and is_name), f"{path}.function", "module:name", rule.function)
     _expect(0 <= rule.least <= 1, f"{path}.least", "0 to 1", rule.least)
+    found = problem(rule)
+    _expect(not found, path, f"a rule that can be judged: {found}", rule.sql or rule.function)
 
 
 def _once(path: str, values: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from boucle.core.i18n import _
 from boucle.core.profile import Profile
 from boucle.core.report import ColumnReport, Quality, Span, Traffic
 from boucle.core.series import Series
-from boucle.monitoring.changes import since
+from boucle.monitoring.changes import since_each
 from boucle.monitoring.drift import Drift, drift
 from boucle.monitoring.drift_checks import untested
 from boucle.monitoring.grids import LATENCY, OUTCOME
@@ -134,8 +134,7 @@ def _sentence(check: Check) -> str:
 
 
 def _since(found: Drift, series: Series) -> dict[str, int]:
-    moved = {part.name: since(series, part.name) for part in found.flagged[:MOST_DATED]}
-    return {name: at for name, at in moved.items() if at is not None}
+    return since_each(series, [part.name for part in found.flagged[:MOST_DATED]])
 
 
 def _quantile(traffic: Profile, share: float) -> float | None:

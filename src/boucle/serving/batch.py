@@ -3,6 +3,9 @@
 While one batch runs, what arrives queues and goes next, in one batch (up to ``max_rows`` rows). A lone request is
 run as soon as the event loop has handed over all that it had already read. A request that makes the model fail
 fails alone: the others of its batch are run again one by one.
+
+What is done with each answer before it is sent (``Finish``) is done here for all requests of a batch in a row, then
+``flush`` once for all of them, and only then does any of them go on: so a batch is written down in one write.
 """
 
 from __future__ import annotations
@@ -24,12 +27,29 @@ Run = Callable[[Sequence[Rows]], Columns | Awaitable[Columns]]
 """The rows of some requests (one, when it has many) -> the answers to all of them in order, at once or later."""
 
 
+Flush = Callable[[], None]
+"""Keeps what the ``Finish`` of each request of a batch left. What it raises is the answer to each of them."""
+
+
 class Answered(NamedTuple):
     """The answers of a whole batch, and where those of one request lie in it."""
 
     answers: Columns
     start: int
     stop: int
+
+
+Finish = Callable[[Answered], Any]
+"""Answers -> what the request that waits is given."""
+
+
+def as_they_are(answered: Answered) -> Answered:
+    """Finish nothing."""
+    return answered
+
+
+def keep_nothing() -> None:
+    """Flush nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +68,9 @@ class BatchOptions:
 
 class _Waiting(NamedTuple):
     rows: Rows
-    answered: asyncio.Future[Answered]
+    answered: asyncio.Future[Any]
     since: float
+    finish: Finish
 
 
 Batch = list[_Waiting]
@@ -60,10 +81,11 @@ _NEWEST_WEIGHT = 0.3
 class Batcher:
     """Feeds one model. Lives in one event loop; counts its batches on ``meter``."""
 
-    def __init__(self, run: Run, options: BatchOptions, meter: Meter) -> None:
+    def __init__(self, run: Run, options: BatchOptions, meter: Meter, flush: Flush = keep_nothing) -> None:
         self.run = run
         self.options = options
         self.meter = meter
+        self._flush = flush
         self._queue: deque[_Waiting] = deque()
         self._rows_waiting = 0  # of requests with few rows
         self._many_waiting = 0  # requests with many rows, each a call of its own
@@ -72,13 +94,13 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def infer(self, rows: Rows) -> Answered:
-        """Return the answers to the rows of one request.
+    async def infer(self, rows: Rows, finish: Finish = as_they_are) -> Any:
+        """Return what ``finish`` makes of the answers to the rows of one request, after the flush of its batch.
 
-        Raises ModelFailed, TooSlow, or Unavailable when too many requests wait already.
+        Raises ModelFailed, TooSlow, Unavailable when too many requests wait already, and what finish or flush raise.
         """
         self._refuse_when_busy()
-        waiting = _Waiting(rows, self._loop.create_future(), self._loop.time())
+        waiting = _Waiting(rows, self._loop.create_future(), self._loop.time(), finish)
         self._queue.append(waiting)
         self._rows_waiting += 0 if rows.columns is not None else rows.n_rows
         self._many_waiting += 1 if rows.columns is not None else 0
@@ -122,7 +144,7 @@ class Batcher:
         try:
             answers = self.run([item.rows for item in batch])
             if isinstance(answers, dict):
-                _deliver(batch, answers, n_rows)
+                self._deliver(batch, answers, n_rows)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked
             self._spawn(self._failed(batch, error))
             return
@@ -159,7 +181,7 @@ class Batcher:
             found = await answers
             took_s = self._loop.time() - start
             self._call_s += (_NEWEST_WEIGHT if self._call_s else 1.0) * (took_s - self._call_s)
-            _deliver(batch, found, n_rows)
+            self._deliver(batch, found, n_rows)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked
             await self._failed(batch, error)
         else:
@@ -184,23 +206,35 @@ class Batcher:
             return
         try:
             answers = self.run([item.rows])
-            _deliver([item], answers if isinstance(answers, dict) else await answers, item.rows.n_rows)
+            self._deliver([item], answers if isinstance(answers, dict) else await answers, item.rows.n_rows)
         except Exception as found:  # noqa: BLE001  # handed to whoever asked
             _refuse(item, found)
+
+    def _deliver(self, batch: Sequence[_Waiting], answers: Columns, n_rows: int) -> None:
+        """Finish each request, flush them all, and only then let them go on. Raises ModelFailed."""
+        _check_number(answers, n_rows)
+        finished, start = [], 0
+        for item in batch:
+            stop = start + item.rows.n_rows
+            if not item.answered.done():
+                try:
+                    finished.append((item, item.finish(Answered(answers, start, stop))))
+                except Exception as error:  # noqa: BLE001  # handed to whoever asked
+                    _refuse(item, error)
+            start = stop
+        try:
+            self._flush()
+        except Exception as error:  # noqa: BLE001  # handed to all who asked
+            for item, _result in finished:
+                _refuse(item, error)
+        else:
+            for item, result in finished:
+                item.answered.set_result(result)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _deliver(batch: Sequence[_Waiting], answers: Columns, n_rows: int) -> None:
-    _check_number(answers, n_rows)
-    start = 0
-    for rows, answered, _since in batch:
-        if not answered.done():
-            answered.set_result(Answered(answers, start, start + rows.n_rows))
-        start += rows.n_rows
 
 
 def _check_number(answers: Columns, n_rows: int) -> None:

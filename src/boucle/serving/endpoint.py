@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from boucle.core.routes import RoutedVersion
 from boucle.core.segment import Packer
-from boucle.serving.batch import Batcher, BatchOptions
+from boucle.serving.batch import Batcher, BatchOptions, Flush, keep_nothing
 from boucle.serving.encode import Encoder
 from boucle.serving.in_process import Infer, Lanes, Now, inline_rows, never_now
 from boucle.serving.limits import Limits
@@ -21,12 +21,16 @@ from boucle_worker.frames import Columns
 
 @dataclass(frozen=True)
 class ServingOptions:
-    """``executor`` runs what would hold up the event loop; ``timeout_s`` is the model's deadline."""
+    """``executor`` runs what would hold up the event loop; ``timeout_s`` is the model's deadline.
+
+    ``flush`` keeps what the requests of a batch leave, before any of them is answered.
+    """
 
     executor: Executor
     limits: Limits = field(default_factory=Limits)
     timeout_s: float = 10.0
     batch: BatchOptions = field(default_factory=BatchOptions)
+    flush: Flush = keep_nothing
 
 
 @dataclass(eq=False)
@@ -101,7 +105,7 @@ class Opener:
             if example is not None:
                 await lanes.aside([Rows(1, columns=example)])
 
-        infer, now = lanes.opened(options.batch, meter)
+        infer, now = lanes.opened(options.batch, meter, options.flush)
         return Endpoint(name, version, plan, meter, infer, now, probe, _nothing, _nothing)
 
     async def _hosted(self, name: str, version: RoutedVersion, plan: RowPlan, meter: Meter) -> Endpoint:
@@ -115,7 +119,7 @@ class Opener:
         def run(parts: Sequence[Rows]) -> Awaitable[Columns]:
             return model.predict(plan.columns(parts), timeout_s)
 
-        batcher = Batcher(run, self.options.batch, meter)
+        batcher = Batcher(run, self.options.batch, meter, self.options.flush)
         return Endpoint(name, version, plan, meter, batcher.infer, never_now, model.ping, model.unload, model.leave)
 
 

@@ -8,12 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from boucle.core.errors import TooSlow
 from boucle.core.table import Table
-from boucle.serving.batch import Answered, Batcher, BatchOptions
+from boucle.serving.batch import Answered, Batcher, BatchOptions, Finish, Flush, as_they_are, keep_nothing
 from boucle.serving.meter import Meter
 from boucle.serving.plan import RowPlan, Rows, joined
 from boucle.serving.ports import Graph
@@ -25,7 +26,13 @@ _UNMEASURED_INLINE_ROWS = 64
 _MANY = 64
 
 
-Infer = Callable[[Rows], Awaitable[Answered]]
+class Infer(Protocol):
+    """Answers rows through a queue: see ``Batcher.infer``."""
+
+    def __call__(self, rows: Rows, finish: Finish = as_they_are) -> Awaitable[Any]:
+        """Return what ``finish`` makes of the answers."""
+
+
 Now = Callable[[Rows], Answered | None]
 
 
@@ -44,16 +51,17 @@ class Lanes:
     executor: Executor
     timeout_s: float
 
-    def opened(self, batch: BatchOptions, meter: Meter) -> tuple[Infer, Now]:
+    def opened(self, batch: BatchOptions, meter: Meter, flush: Flush = keep_nothing) -> tuple[Infer, Now]:
         """Return what answers the rows of a request by the lane that suits their number, and what does so at once."""
-        aside = Batcher(self.aside, batch, meter)
+        aside = Batcher(self.aside, batch, meter, flush)
         if self.inline_rows == 0:
             return aside.infer, never_now
         inline_options = replace(batch, max_rows=min(self.inline_rows, batch.max_rows))
-        inline = Batcher(self.inline(), inline_options, meter)
+        inline = Batcher(self.inline(), inline_options, meter, flush)
 
-        def infer(rows: Rows) -> Awaitable[Answered]:
-            return inline.infer(rows) if rows.n_rows <= self.inline_rows else aside.infer(rows)
+        def infer(rows: Rows, finish: Finish = as_they_are) -> Awaitable[Any]:
+            lane = inline if rows.n_rows <= self.inline_rows else aside
+            return lane.infer(rows, finish)
 
         def now(rows: Rows) -> Answered | None:
             return inline.now(rows) if rows.n_rows <= self.inline_rows else None

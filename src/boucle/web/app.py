@@ -12,7 +12,18 @@ from starlette.concurrency import run_in_threadpool
 
 from boucle.core.i18n import N_
 from boucle.web import metrics, problems
-from boucle.web.api import alerts, artifacts, models, platform, schedules, streams, waiting
+from boucle.web.api import (
+    alerts,
+    artifacts,
+    inference_log,
+    models,
+    past_reports,
+    platform,
+    reports,
+    schedules,
+    streams,
+    waiting,
+)
 from boucle.web.guard import Guard
 from boucle.web.openapi import openapi_of
 from boucle.web.pages import model as model_page
@@ -44,6 +55,9 @@ def create_app(plane: ControlPlane) -> FastAPI:
         waiting,
         schedules,
         alerts,
+        reports,
+        past_reports,
+        inference_log,
         streams,
         platform,
         metrics,
@@ -53,6 +67,8 @@ def create_app(plane: ControlPlane) -> FastAPI:
         reference,
     ):
         app.include_router(module.router)
+    app.include_router(reports.page_router)
+    app.include_router(past_reports.page_router)
     app.include_router(platform.health)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
     problems.install(app)

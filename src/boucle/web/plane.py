@@ -10,8 +10,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from boucle.core.report import Report
+from boucle.core.table import Table
 from boucle.jobs.ports import JobStore, ScheduleStore
 from boucle.labels.ports import TruthReader
+from boucle.loop.exploring import LogQuery
+from boucle.loop.periodic import Shelf
+from boucle.loop.reports import ReportQuery
 from boucle.monitoring.ports import ProfileStore, WatchStore
 from boucle.registry.registry import Registry
 from boucle.web.ports import Artifacts, ShippedStreams, Traffic
@@ -34,7 +39,8 @@ class ControlPlane:
     ``token`` opens the API, and the pages too when ``is_open_to_network``. ``allowed_hosts`` are served beside the
     loopback names. ``is_stopping`` ends the answers that wait for news, so that a stop does not wait for them.
     ``watching``, ``profiles`` and ``truths`` are None where nothing is watched; ``channels`` are the names of the ways
-    out for alerts.
+    out for alerts. ``reports`` makes the report of a window, ``rows`` reads those of the inference log,
+    ``shelf`` holds the periodic reports.
     """
 
     registry: Registry
@@ -56,6 +62,9 @@ class ControlPlane:
     truths: TruthReader | None = None
     channels: tuple[str, ...] = ()
     streams: ShippedStreams | None = None
+    reports: Callable[[ReportQuery], Report] | None = None
+    rows: Callable[[LogQuery], Table] | None = None
+    shelf: Shelf | None = None
 
 
 def gateway_for(plane: ControlPlane, request: Request) -> str:

@@ -72,9 +72,20 @@ class MailChannel:
 
     def tell(self, event: Event, alert: Alert, link: str) -> None:
         """Hand the mail over. Raises Unavailable, also when any of the recipients was refused."""
+        self._hand_over(self._mail(event, alert, link))
+
+    def send(self, subject: str, text: str, page: tuple[str, bytes] | None = None) -> None:
+        """Hand over a mail with an HTML file (name, bytes) that goes with it. Raises Unavailable, as ``tell`` does."""
+        mail = self._addressed(subject, text)
+        if page is not None:
+            name, data = page
+            mail.add_attachment(data, maintype="text", subtype="html", filename=name)
+        self._hand_over(mail)
+
+    def _hand_over(self, mail: EmailMessage) -> None:
         try:
             with self._connected() as server:
-                refused = server.send_message(self._mail(event, alert, link))
+                refused = server.send_message(mail)
         except smtplib.SMTPResponseException as error:
             raise Unavailable(_("The mail server answered {code}.").format(code=error.smtp_code), 60) from None
         except (smtplib.SMTPException, OSError) as error:
@@ -104,12 +115,16 @@ class MailChannel:
 
     def _mail(self, event: Event, alert: Alert, link: str) -> EmailMessage:
         words = message_of(event, alert, link)
+        mail = self._addressed(words.subject, words.text)
+        mail.add_alternative(words.html, subtype="html")
+        return mail
+
+    def _addressed(self, subject: str, text: str) -> EmailMessage:
         mail = EmailMessage()
-        mail["Subject"] = words.subject
+        mail["Subject"] = subject
         mail["From"], mail["To"] = self._sender, ", ".join(self._recipients)
         mail["Date"] = formatdate()
         mail["Message-ID"] = make_msgid(domain=parseaddr(self._sender)[1].rpartition("@")[2] or "localhost")
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(words.text)
-        mail.add_alternative(words.html, subtype="html")
+        mail.set_content(text)
         return mail

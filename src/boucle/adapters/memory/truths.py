@@ -48,13 +48,13 @@ class Truths:
         self._held = state.truths
 
     def keep(self, truths: Iterable[Truth]) -> None:
-        """Keep each id once; another value replaces it and waits again."""
+        """Keep each id once; another value replaces it and waits again, and so does one told again that was unknown."""
         told = [replace(truth, id=told_id(truth.id)) for truth in truths]
         for key, truth in {(truth.model, truth.id): truth for truth in told}.items():
             known = self._held.get(key)
             if known is None:
                 self._held[key] = truth
-            elif _text(known.value) != _text(truth.value):
+            elif known.state == "unknown" or _text(known.value) != _text(truth.value):
                 self._held[key] = replace(truth, counted=known.counted, minute=known.minute)
 
     def waiting(self, limit: int) -> tuple[Truth, ...]:

@@ -58,12 +58,11 @@ class Truths:
         self._connection = connection
 
     def keep(self, truths: Iterable[Truth]) -> None:
-        """Keep each id once; another value replaces it and waits again."""
+        """Keep each id once; another value replaces it and waits again, and so does one told again that was unknown."""
         insert = inserting(self._connection, table)
         told = {name: insert.excluded[name] for name in ("value", "at", "logged_at", "state")}
-        keep = insert.on_conflict_do_update(
-            index_elements=[_c.model, _c.id], set_=told, where=_c.value != insert.excluded.value
-        )
+        is_news = (_c.value != insert.excluded.value) | (_c.state == "unknown")
+        keep = insert.on_conflict_do_update(index_elements=[_c.model, _c.id], set_=told, where=is_news)
         last = {(truth.model, told_id(truth.id)): truth for truth in truths}
         self._many(keep, [_row(truth, id_) for (_model, id_), truth in last.items()])
 

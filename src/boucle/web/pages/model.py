@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from boucle.core.document import to_json
 from boucle.core.errors import NotFound
 from boucle.core.i18n import _
 from boucle.core.traffic import ModelTraffic
@@ -20,6 +21,7 @@ from boucle.web.documents import champion_of, find, gate_result, labelled_docume
 from boucle.web.pages import samples, trying
 from boucle.web.pages.charts import Forecast
 from boucle.web.pages.forecast import Section, ask_later, forecast_document, section_of, with_pictures
+from boucle.web.pages.monitoring import monitoring_of
 from boucle.web.pages.skill import headline, skill_of
 from boucle.web.pages.snippets import Example, Snippet, snippets, window_snippets
 from boucle.web.pages.spark import bars
@@ -222,6 +224,7 @@ def _answer(request: Request, shown: Shown, tried: Tried | None = None, asked: t
         "shown": shown,
         "tried": tried or _untried(plane, shown.version),
         "forecast": _forecast(plane, shown, asked),
+        "monitoring": monitoring_of(plane, shown.version),
         "skill": skill_of(shown.version),
         "headlines": {version.number: headline(version) for version in shown.versions},
         "counts": {version.number: Counter(check.status for check in version.checks) for version in shown.versions},
@@ -244,9 +247,11 @@ def _forecast(plane: ControlPlane, shown: Shown, asked: tuple[Forecast, ...]) ->
 
 
 def _told(plane: ControlPlane, shown: Shown) -> dict[str, Any]:
-    """Return what the twin of a forecaster tells beside its versions."""
+    """Return what the twin tells beside its versions: the report of a watched model, the forecast of a forecaster."""
     section = section_of(plane, shown.version, shown.versions)
-    return {} if section is None else {"forecast": forecast_document(section)}
+    told = {} if section is None else {"forecast": forecast_document(section)}
+    seen = monitoring_of(plane, shown.version)
+    return told if seen is None or seen.report is None else {**told, "report": to_json(seen.report)}
 
 
 def _snippets(request: Request, shown: Shown) -> list[Snippet]:

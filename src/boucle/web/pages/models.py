@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +11,7 @@ from boucle.core.traffic import ModelTraffic
 from boucle.core.version import Version
 from boucle.registry.model import RegisteredModel
 from boucle.web.documents import champion_of, gate_result, model_rows
+from boucle.web.pages.monitoring import open_alerts
 from boucle.web.pages.spark import Bar, bars
 from boucle.web.pages.templates import page
 from boucle.web.plane import ControlPlane, Plane
@@ -29,6 +30,7 @@ class Row:
     n_versions: int
     traffic: ModelTraffic | None
     bars: tuple[Bar, ...]
+    n_alerts: int = 0
 
     @property
     def is_newest_told(self) -> bool:
@@ -63,8 +65,9 @@ def models_twin(plane: Plane) -> JSONResponse:
 
 
 def _rows(plane: ControlPlane) -> list[Row]:
-    traffic = plane.traffic.read()
-    return [_row(model, plane.registry.versions(model.name), traffic) for model in plane.registry.models()]
+    traffic, alerts = plane.traffic.read(), open_alerts(plane)
+    rows = [_row(model, plane.registry.versions(model.name), traffic) for model in plane.registry.models()]
+    return [replace(row, n_alerts=alerts[row.model.name]) for row in rows]
 
 
 def _row(model: RegisteredModel, versions: tuple[Version, ...], traffic: dict[str, ModelTraffic]) -> Row:

@@ -30,6 +30,8 @@ _ACTIONS = {
     "failed": N_("failed to build"),
     "promote": N_("promoted"),
     "rollback": N_("rolled back"),
+    "watch": N_("changed how it is watched"),
+    "close-alert": N_("closed an alert of"),
 }
 
 

@@ -20,6 +20,7 @@ _GROUPS = {
     "artifacts": N_("Artifacts"),
     "schedules": N_("Schedules"),
     "alerts": N_("Alerts and watching"),
+    "monitoring": N_("Reports and rows"),
     "inference log": N_("Inference log"),
     "platform": N_("Platform and jobs"),
     "health": N_("Health"),
