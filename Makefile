@@ -8,8 +8,10 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 
 CRYPTO := $(CURDIR)/.cache/crypto/bin/python
 IN_CRYPTO = cd projects/crypto && env -u VIRTUAL_ENV PYTHONPATH=$(CURDIR)/src OMP_NUM_THREADS=1 $(CRYPTO)
+# What waits for processes more than it computes.
+PROCESSES := tests/journeys tests/faults tests/deploy tests/cli
 
-.PHONY: crypto demo faults penguins test test-platform test-crypto test-graphs check format journeys bench lock clean
+.PHONY: crypto demo faults penguins test test-platform test-processes test-crypto test-graphs check format journeys bench lock clean
 
 demo: .venv/.ready ## fetch, train, prove, deploy and forecast; leaves the platform up
 	$(BIN)/python examples/forecast.py
@@ -18,13 +20,19 @@ penguins: .venv/.ready ## train, deploy, ask, renew and roll back a pipeline; le
 	$(BIN)/python examples/penguins.py
 
 test: .venv/.ready .cache/crypto/.ready ## every test, journeys on real processes included, and those of the project
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-crypto test-graphs
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-platform test-processes test-crypto test-graphs
 
 faults: .venv/.ready ## kill -9 of gateway and collector under load, a hundred times and fifty; prints its seed
 	BOUCLE_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/faults
 
+journeys: .venv/.ready ## what people do with boucle, on real processes, from the first call to the last alert
+	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/journeys
+
 test-platform:
-	$(BIN)/pytest --durations=15 --ignore=tests/boucle_worker/describe
+	$(BIN)/pytest --durations=15 --ignore=tests/boucle_worker/describe $(addprefix --ignore=,$(PROCESSES))
+
+test-processes:
+	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 $(PROCESSES)
 
 test-graphs: # on the core that the project leaves first
 	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=10 tests/boucle_worker/describe
@@ -49,6 +57,10 @@ bench: .venv/.ready crypto ## needs wrk
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/crypto.py
 	$(BIN)/python benchmarks/onnx_faithful.py --quick
+	$(BIN)/python benchmarks/journal.py
+	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/drift_alarms.py
+	$(BIN)/python benchmarks/concept_drift.py
 
 lock: .venv/.ready ## choose newer dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
