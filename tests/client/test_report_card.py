@@ -19,8 +19,8 @@ churn version 1: 2026-05-03 12:00 to 2026-05-04 12:00 UTC
   1 of 2 columns moved: price.
 
 open alerts
-  severity  check        slice  open since (UTC)  what was seen
-  critical  drift:price         2026-05-04 11:00  price moved <up>
+  severity  check        open since (UTC)  what was seen
+  critical  drift:price  2026-05-04 11:00  price moved <up>
 
 columns, worst first
      column  since (UTC)       p      Wasserstein  JS    PSI   KS   missing
@@ -70,6 +70,31 @@ def test_columns_that_did_not_move_are_folded_away_beyond_a_dozen() -> None:
 
     assert "8 more that did not move" in html
     assert all(f">c{i}<" in html for i in range(20))
+
+
+def test_the_gravest_alerts_come_first_and_many_are_folded_away() -> None:
+    (one,) = [alert for alert in REPORT.alerts if alert.is_open]
+    mild = [replace(one, id=str(i), check=replace(one.check, name=f"drift:c{i}"), severity="warning") for i in range(9)]
+    html = ReportView(replace(REPORT, alerts=(*mild, one)))._repr_html_()
+
+    assert html.index("drift:price") < html.index("drift:c0")
+    assert "4 more open alerts" in html.partition("<details>")[2]
+    ET.fromstring(html)  # noqa: S314  # our own text
+
+
+def test_the_slice_of_an_alert_is_told_when_there_is_one() -> None:
+    (one,) = [alert for alert in REPORT.alerts if alert.is_open]
+    sliced = ReportView(replace(REPORT, alerts=(replace(one, slice="city=Lyon"), one)))
+
+    assert "drift:price  city=Lyon  2026-05-04 11:00" in repr(sliced)
+    assert "slice" not in repr(ReportView(REPORT))
+
+
+def test_a_constant_reference_has_no_distances_over_its_groups() -> None:
+    part = ColumnReport("flat", "fail", p_value=0.0, jensen_shannon=0.0, psi=0.0, ks=0.65)
+    html = ReportView(replace(REPORT, columns=(part,)))._repr_html_()
+
+    assert "p &lt;1e-300, KS 0.65" in html
 
 
 def test_the_columns_are_a_table_worst_first() -> None:

@@ -18,6 +18,7 @@ from web.in_process import client
 from web.made_up import NOW_US, TOKEN, World
 
 HOUR_US = 3_600_000_000
+YESTERDAY = NOW_US - 24 * HOUR_US
 DRIFT = Check("drift:age", "fail", evidence={"p_value": 1e-6, "wasserstein": 0.4, "jensen_shannon": 0.2, "psi": None})
 CHECKS = (
     DRIFT,
@@ -43,8 +44,11 @@ def samples(world: World, store: MemoryWatchStore | None) -> dict[tuple[str, ...
     return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
 
 
-def judged(store: MemoryWatchStore, checks: tuple[Check, ...], stop: int = NOW_US, where: str = "") -> None:
-    store.judged(Judged("churn", {}, (Verdict("churn", 2, Span(stop - 24 * HOUR_US, stop), checks, where),)))
+def judged(
+    store: MemoryWatchStore, checks: tuple[Check, ...], stop: int = NOW_US, where: str = "", late_until: int = 0
+) -> None:
+    state = {"late_until": late_until}
+    store.judged(Judged("churn", state, (Verdict("churn", 2, Span(stop - 24 * HOUR_US, stop), checks, where),)))
 
 
 def test_the_newest_window_of_each_model_is_told(world: World, store: MemoryWatchStore) -> None:
@@ -66,6 +70,31 @@ def test_the_newest_window_of_each_model_is_told(world: World, store: MemoryWatc
     assert found["boucle_label_lag_seconds", "churn"] == 86_400
     assert found["boucle_window_end_timestamp_seconds", "churn"] == NOW_US / 1e6
     assert found["boucle_champion_info", "2", "churn"] == 1
+
+
+def test_what_outcomes_tell_is_that_of_the_newest_window_that_has_them(world: World, store: MemoryWatchStore) -> None:
+    judged(store, CHECKS, YESTERDAY, late_until=YESTERDAY)
+    judged(store, (DRIFT, Check("estimate:accuracy", "pass", evidence={"estimated": 0.8})), late_until=YESTERDAY)
+
+    found = samples(world, store)
+
+    assert found["boucle_model_score", "2", "accuracy", "churn", "estimated"] == 0.8
+    assert found["boucle_model_score", "2", "accuracy", "churn", "realised"] == 0.91
+    assert found["boucle_label_coverage_ratio", "churn"] == 0.25
+
+
+def test_outcomes_that_do_not_come_any_more_cover_nothing(world: World, store: MemoryWatchStore) -> None:
+    stopped = Check("labels:freshness", "fail", evidence={"coverage": 0.0})
+    judged(store, CHECKS, YESTERDAY, late_until=YESTERDAY)
+    judged(store, (DRIFT, stopped), late_until=YESTERDAY)
+
+    assert samples(world, store)["boucle_label_coverage_ratio", "churn"] == 0
+
+
+def test_answers_that_drift_are_no_broken_data_test(world: World, store: MemoryWatchStore) -> None:
+    judged(store, (Check("answers:prediction", "fail"),))
+
+    assert not [labels for labels in samples(world, store) if labels[0] == "boucle_constraint_violations"]
 
 
 def test_a_window_of_last_year_is_found_too(world: World, store: MemoryWatchStore) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from boucle.core.alert import Severity
 from boucle.core.check import Check
 from boucle.core.errors import Unavailable
 from boucle.core.report import ColumnReport, Histogram, Report, Span
+from boucle.loop.periodic import Shelf
 from boucle.loop.reports import ReportQuery
 from boucle.monitoring.ports import Judged
 from boucle.web.app import create_app
+from boucle.web.pages.alert_groups import commands, groups_of
 from boucle.web.pages.histograms import bars_of, lines_of
+from boucle.web.pages.monitoring import Moved
 from boucle.web.pages.report_file import report_file
 from web.in_process import client
 from web.made_up import NOW_US, World, populated
@@ -39,11 +45,12 @@ def section_of(html: str) -> str:
 
 def test_what_moved_is_told_worst_first_with_both_histograms_and_a_table(page: str) -> None:
     seen = section_of(page)
-    names = re.findall(r'<span class="what">([^<]+)</span>', seen)
+    columns = seen.partition('id="columns"')[2].partition('id="quality"')[0]
+    names = re.findall(r'<span class="what">([^<]+)</span>', columns)
 
     assert names[:2] == ["balance", "job"]
     assert "2 of 7 columns moved: job, balance." in seen
-    assert seen.count('<path class="ref"') == seen.count('<path class="cur" d="M') - 1  # one more: traffic
+    assert columns.count('<path class="ref"') == columns.count('<path class="cur"') > 7
     assert '<th scope="row">services</th>' in seen
 
 
@@ -55,6 +62,78 @@ def test_a_summary_comes_before_all_and_figures_say_how_far_the_worst_moved(page
     assert worst.name == "balance"
     assert worst.wasserstein == pytest.approx(0.43, abs=0.05)
     assert f"{worst.wasserstein:.2g} SD" in page
+
+
+def test_four_figures_say_at_once_how_it_stands(page: str) -> None:
+    glance = section_of(page).partition('<dl class="glance">')[2].partition("</dl>")[0]
+    told = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", part)).strip() for part in re.findall(r"<dd>.*?</dd>", glance)]
+
+    assert [told[0], told[1]] == ["2 1 critical", "2 of 9"]
+    assert re.fullmatch(r"0\.8\d* expected 0\.8\d*", told[2])
+    assert re.search(r"refused or failed$", told[3])
+    assert re.findall(r'href="#(\w+)"', glance) == ["alerts", "columns", "quality", "traffic"]
+    assert all(f'id="{name}"' in page for name in ("alerts", "columns", "quality", "traffic"))
+
+
+def test_alerts_about_one_column_stand_together_the_gravest_first() -> None:
+    names = ("drift", "range:age", "concept:input:age", "quality:auc", "feed:job", "estimate:f1", "answers:prediction")
+    grave: dict[str, Severity] = {"feed:job": "critical", "estimate:f1": "info"}
+    alerts = [
+        replace(DRIFT_ALERT, id=str(i), opened_at=i, check=Check(name, "fail"), severity=grave.get(name, "warning"))
+        for i, name in enumerate(names)
+    ]
+    groups = groups_of([*alerts, OVER, replace(alerts[1], id="sliced", slice="job=retired", opened_at=99)])
+
+    assert [(group.title, group.kinds, len(group.alerts)) for group in groups] == [
+        ("job", "Feed", 1),
+        ("Drift", "", 1),
+        ("age", "Range, Concept drift", 2),
+        ("Quality", "", 2),
+        ("Answers: prediction", "", 1),
+        ("Range: age", "", 1),
+    ]
+
+
+def test_an_alert_says_how_to_be_left_in_peace_and_how_its_rows_are_read(page: str) -> None:
+    seen = section_of(page)
+
+    assert "boucle watch churn --silence 2h --check quality:accuracy" in seen
+    assert "boucle log churn --since 2026-07-11T13:00 --until 2026-07-12T13:00 --out rows.parquet" in seen
+    assert f"POST /api/v1/alerts/{QUALITY_ALERT.id}/close" in seen
+
+
+def test_what_is_typed_about_an_alert_is_safe_in_a_shell() -> None:
+    odd = replace(DRIFT_ALERT, check=Check("drift:it's; rm -rf", "fail"))
+
+    assert shlex.split(commands(odd, 60_000_000).splitlines()[0])[-1] == "drift:it's; rm -rf"
+
+
+def test_an_anchor_of_an_alert_lies_inside_what_unfolds(page: str) -> None:
+    for alert in (DRIFT_ALERT, QUALITY_ALERT, OVER):
+        before = page.partition(f'id="alert-{alert.id}"')[0]
+        assert before.count("<details") > before.count("</details>")
+
+
+def test_a_column_moved_no_later_than_its_oldest_open_alert() -> None:
+    column = ColumnReport("age", "fail", since=50)
+
+    assert [Moved(column, opened_at=at).since for at in (20, 80, None)] == [20, 50, 50]
+
+
+def test_a_constant_reference_is_measured_by_ks_alone() -> None:
+    moved = Moved(ColumnReport("flat", "fail", p_value=0.0, jensen_shannon=0.0, psi=0.0, ks=0.65))
+
+    assert moved.how_far == "KS 0.65"
+    assert moved.figures == [("p-value", "< 1e-300"), ("Kolmogorov-Smirnov", "0.65")]
+
+
+def test_past_periodic_reports_are_found_on_the_page(watched: Watched, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    past = shelf.keep(Report("churn", 2, Span(0, 1), NOW_US), b"<html>churn</html>")
+    seen = section_of(client(create_app(watched.plane(shelf=shelf)), Accept="text/html").get("/models/churn").text)
+
+    assert "1 periodic report<" in seen
+    assert f'href="/models/churn/reports/{past.file}"' in seen
 
 
 def test_open_alerts_say_what_to_do_and_can_be_linked_to(page: str) -> None:
@@ -75,6 +154,7 @@ def test_quality_is_shown_beside_how_much_is_known_and_what_had_been_estimated(p
     assert "They came after" in seen
     assert ["Accuracy" in seen, "had been estimated" in seen] == [True, True]
     assert '<path class="second" d="M' in seen
+    assert '<path class="known" d="M' in seen
 
 
 def test_slices_that_need_a_look_are_named(page: str) -> None:
@@ -84,7 +164,7 @@ def test_slices_that_need_a_look_are_named(page: str) -> None:
 def test_the_list_of_models_marks_those_with_open_alerts(watched: Watched) -> None:
     html = client(create_app(watched.plane()), Accept="text/html").get("/").text
 
-    assert re.search(r'href="/models/churn#monitoring">.*2 alerts</a>', html)
+    assert re.search(r'badge open-alerts critical" href="/models/churn#monitoring">.*2 alerts</a>', html)
     assert html.count("#monitoring") == 1
 
 

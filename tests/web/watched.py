@@ -21,6 +21,7 @@ from boucle.core.reference import Reference
 from boucle.core.report import Span
 from boucle.core.schema import Schema
 from boucle.core.table import Column, Table
+from boucle.core.watching import WatchPolicy
 from boucle.loop.exploring import ExploreWorld, explore
 from boucle.loop.log import LogRows, Move
 from boucle.loop.memory import Memory
@@ -160,6 +161,7 @@ class Watched:
             Verdict(model, version, window, (Check("drift", "fail"),), "job=retired"),
             Verdict(model, version, window, (Check("drift", "pass"),), "marital=single"),
         ]
+        self.store.save_policy(model, WatchPolicy(slices=("job=retired", "marital=single")))
         self.store.judged(Judged(model, memory.document(), (*estimates, *sliced), (DRIFT_ALERT, QUALITY_ALERT, OVER)))
 
 

@@ -18,7 +18,8 @@ MARKS = {"pass": "✓", "warn": "!", "fail": "✗"}
 MOVES = ("drift", "answers", "concept")  # checks whose name begins so say that something moved
 _COLOURS = {"pass": "#1a7f37", "warn": "#bf8700", "fail": "#e5534b"}  # read on white and on black alike
 _CELL = "padding:.15em .9em .15em 0;text-align:left;vertical-align:top;border:0;background:none"
-_BLUE, _HEIGHT, _WIDTH, _SHOWN = "#4a8fe7", 34, 170, 12
+_BLUE, _HEIGHT, _WIDTH, _SHOWN, _SHOWN_ALERTS = "#4a8fe7", 34, 170, 12, 6
+_SEVERITIES = {"critical": "fail", "warning": "warn", "info": "pass"}  # the gravest first
 
 
 class ReportView:
@@ -169,9 +170,10 @@ def traffic_text(traffic: Traffic) -> str:
 
 
 def alert_lines(alerts: Sequence[Alert]) -> list[list[str]]:
-    """Return the header and a line for each alert."""
+    """Return the header and a line for each alert; slices are told when there are any."""
     header = [_("severity"), _("check"), _("slice"), _("open since (UTC)"), _("what was seen")]
-    return [header, *([a.severity, a.check.name, a.slice, time_text(a.opened_at), a.check.observed] for a in alerts)]
+    lines = [header, *([a.severity, a.check.name, a.slice, time_text(a.opened_at), a.check.observed] for a in alerts)]
+    return lines if any(alert.slice for alert in alerts) else [[*line[:2], *line[3:]] for line in lines]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -199,8 +201,9 @@ def report_html(report: Report) -> str:
         before=_("reference") if report.against == "reference" else _("earlier window")
     )
     parts = [
-        f'<div style="opacity:.7">{escape(basis_of(report))}</div><ul style="margin:.4em 0 .6em 1.2em">{said}</ul>',
-        _table_html(_("open alerts"), alert_lines(_open(report))) if _open(report) else "",
+        f'<div style="opacity:.7">{escape(basis_of(report))}</div>',
+        f'<ul style="margin:.4em 0 .6em;padding-left:1.2em">{said}</ul>',
+        _alerts_html(_open(report)),
         f'<div style="opacity:.7;margin-top:.6em">{escape(legend)}</div>' if report.columns or report.answers else "",
         _parts_html(_("columns, worst first"), report.columns),
         _parts_html(_("answers"), report.answers),
@@ -247,7 +250,29 @@ def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
 
 
 def _open(report: Report) -> list[Alert]:
-    return [alert for alert in report.alerts if alert.is_open]
+    grave = tuple(_SEVERITIES)
+    found = [alert for alert in report.alerts if alert.is_open]
+    return sorted(found, key=lambda alert: (grave.index(alert.severity), alert.opened_at))
+
+
+def _alerts_html(alerts: Sequence[Alert]) -> str:
+    """Return the gravest alerts as a table, and the others folded away."""
+    if not alerts:
+        return ""
+    head, *lines = alert_lines(alerts)
+    rows = [_alert_html(alert.severity, line) for alert, line in zip(alerts, lines)]
+    table = f"<table>{_head(head)}{''.join(rows[:_SHOWN_ALERTS])}</table>"
+    if rows[_SHOWN_ALERTS:]:
+        more = escape(_("{n} more open alerts").format(n=len(rows) - _SHOWN_ALERTS))
+        inner = f"<table>{_head(head)}{''.join(rows[_SHOWN_ALERTS:])}</table>"
+        table += f'<details><summary style="cursor:pointer">{more}</summary>{inner}</details>'
+    return f'<div style="font-weight:600;margin-top:.8em">{escape(_("open alerts"))}</div>{table}'
+
+
+def _alert_html(severity: str, line: Sequence[str]) -> str:
+    colour = "" if severity == "info" else f";color:{_COLOURS[_SEVERITIES[severity]]}"
+    styles = [_CELL + colour, *[f"{_CELL};white-space:nowrap"] * (len(line) - 2), _CELL]
+    return "<tr>" + "".join(f'<td style="{style}">{escape(c)}</td>' for style, c in zip(styles, line)) + "</tr>"
 
 
 def _quality_html(quality: Quality) -> str:
@@ -286,7 +311,8 @@ def _part_html(part: ColumnReport) -> str:
     svg = "" if part.histogram is None else histogram_svg(part.histogram, part.name)
     return (
         f'<tr><td style="{_CELL};color:{_COLOURS[part.status]}" title="{part.status}">{MARKS[part.status]}</td>'
-        f'<td style="{_CELL};max-width:26em">{escape(part.name)}{notes}</td><td style="{_CELL}">{svg}</td>'
+        f'<td style="{_CELL};max-width:26em"><strong>{escape(part.name)}</strong>{notes}</td>'
+        f'<td style="{_CELL}">{svg}</td>'
         f'<td style="{_CELL};opacity:.8">{escape(figures)}</td><td style="{_CELL};opacity:.8">{escape(line[8])}</td>'
         "</tr>"
     )
@@ -298,7 +324,10 @@ def _head(titles: Sequence[str]) -> str:
 
 
 def _line(part: ColumnReport) -> list[str]:
-    far = [_figure(getattr(part, name)) for name in ("p_value", "wasserstein", "jensen_shannon", "psi", "ks")]
+    told = (part.p_value, part.wasserstein, part.jensen_shannon, part.psi, part.ks)
+    if part.ks is not None and part.wasserstein is None:  # the reference is constant: no distance over its groups
+        told = (part.p_value, None, None, None, part.ks)
+    far = ["<1e-300" if part.p_value == 0 else _figure(part.p_value), *map(_figure, told[1:])]
     missing = _pct(part.missing_rate)
     if part.missing_rate != part.reference_missing_rate:
         missing = f"{_pct(part.reference_missing_rate)} → {missing}"

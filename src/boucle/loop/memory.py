@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from boucle.core.report import Span
 from boucle.core.series import Series
 from boucle.monitoring.steps import SECOND
 
-BASELINE_ROWS = {"answers": 1_000, "quality": 500}  # by the first word of what is learnt
+BASELINE_ROWS = {"answers": 1_000, "features": 1_000, "quality": 500}  # by the first word of what is learnt
+LEAST_WAITS = 3
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Memory:
 
     ``baselines`` are profiles of the first rows in service, by stream, once they are enough; ``streaks`` is what
     alerts remember, ``concept`` what the sequential detectors do, ``seen`` the newest minute of a stream and since when
-    it is the newest. A new version begins with streaks only.
+    it is the newest, ``labels`` how outcomes come. A new version begins with streaks only.
     """
 
     version: int
@@ -33,6 +34,7 @@ class Memory:
     concept: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, str] = field(default_factory=dict)
     seen: dict[str, list[int]] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Mapping[str, Any], version: int) -> Memory:
@@ -65,6 +67,24 @@ class Memory:
         first = series.within(Span(-(2**62), until))
         if first.grid.parts and first.n_rows >= BASELINE_ROWS[name.split(" ", maxsplit=1)[0]]:
             self.baselines[name] = base64.b64encode(first.to_bytes()).decode("ascii")
+
+    def forget_slices(self, but: Collection[str]) -> None:
+        """Forget what was learnt of slices that are not looked at any more."""
+        kept = {"", *but}
+        self.baselines = {name: told for name, told in self.baselines.items() if name.partition(" ")[2] in kept}
+        self.streaks = {where: told for where, told in self.streaks.items() if where in kept}
+
+    def wait(self, newest: int, labelled: int) -> None:
+        """Hear of the newest minutes with a row and with an outcome; remembers how long outcomes are waited for."""
+        if labelled > self.labels.get("newest", labelled):
+            waited = max(self.labels.get("ahead", newest) - self.labels["newest"], 0)
+            self.labels["widest"] = max(self.labels.get("widest", 0), waited)
+            self.labels["n"] = self.labels.get("n", 0) + 1
+        self.labels |= {"newest": labelled, "ahead": newest}
+
+    def patience(self) -> int | None:
+        """Return the longest wait for an outcome so far, us; None before it is known."""
+        return self.labels["widest"] if self.labels.get("n", 0) >= LEAST_WAITS else None
 
     def baseline(self, name: str, grid: Grid) -> Profile | None:
         """Return what was learnt; None while it is not there."""

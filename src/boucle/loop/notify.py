@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from boucle.core.alert import Alert
 from boucle.core.errors import BoucleError
+from boucle.monitoring.alerting import UNTOLD
 from boucle.monitoring.ports import AlertQuery, Channel, Notification, WatchStore
 
 log = logging.getLogger("boucle.alerts")
@@ -126,7 +127,7 @@ def _remind(store: WatchStore, channels: Sequence[Channel], now: int, link: Call
     is_loud = [
         (alert, link(alert))
         for alert in store.alerts(AlertQuery(is_open=True, limit=MOST_OPEN))
-        if alert.silenced_until is None or alert.silenced_until <= now
+        if alert.severity != UNTOLD and (alert.silenced_until is None or alert.silenced_until <= now)
     ]
     for channel in reminded:
         try:

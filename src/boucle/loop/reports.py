@@ -87,18 +87,19 @@ class _Making:
         current = {name: found.within(window) for name, found in series.items()}
         features = current.get("features")
         basis = self._basis(series)
-        seen = Seen(window, features, current.get("answers"), current.get("traffic"))
+        own = self.query.slice.partition("=")[0]
+        seen = Seen(window, features, current.get("answers"), current.get("traffic"), own=own)
         verdicts = self._verdicts(window)
         history = self._history(series.get("quality"), window)
         checks = self._checks(basis, seen, verdicts)
         if any(point.estimated is not None for point in history):
             checks = (*checks, honesty(history))
         quality, labelled = self._quality(series, current, basis)
-        slices = {verdict.slice: reporting.worst_of(verdict.checks) for verdict in verdicts if verdict.slice}
+        slices = {one.slice: reporting.worst_of(one.checks) for one in verdicts if one.slice in self.policy.slices}
         n_rows = features.n_rows if features is not None else current["answers"].n_rows
         found = reporting.Found(checks, empty.alerts, quality, slices, n_rows, self.policy.least_rows)
         columns = (
-            reporting.feature_columns(basis, features, checks, window, self._nearby(series["features"], window))
+            reporting.feature_columns(basis, seen, checks, self._nearby(series["features"], window))
             if features is not None
             else ()
         )
@@ -118,8 +119,10 @@ class _Making:
         )
 
     def _basis(self, series: Mapping[str, Series]) -> Basis:
-        """Return what the window is compared with: the reference, or another window."""
+        """Return what the window is compared with: the reference (a slice's first rows in service), or a window."""
         features: Profile | None = self.reference.profiles.get("features")
+        if self.query.slice and "features" in self.reference.grids:
+            features = self.memory.baseline(f"features {self.query.slice}", self.reference.grids["features"])
         answers = self.memory.baseline("answers", self.reference.grids["answers"])
         if self.query.against is not None:
             features = series["features"].within(self.query.against) if "features" in series else None
@@ -130,7 +133,7 @@ class _Making:
     def _checks(self, basis: Basis, seen: Seen, verdicts: tuple[Verdict, ...]) -> tuple[Check, ...]:
         """Return the checks of the window, with those of the last look that only a look can make."""
         found = {check.name: check for check in window_checks(basis, seen)}
-        for verdict in verdicts:
+        for verdict in reversed(verdicts):  # the newest word holds
             if verdict.slice == "" and self.query.slice == "":
                 found |= {check.name: check for check in verdict.checks if check.name not in found}
         return tuple(found.values())
@@ -143,7 +146,7 @@ class _Making:
             if verdict.version == self.version.number:
                 is_late = any(check.name == "labels" for check in verdict.checks)
                 newest[(verdict.slice, is_late)] = verdict
-        return tuple(newest.values())
+        return tuple(sorted(newest.values(), key=lambda verdict: verdict.window.stop))
 
     def _quality(
         self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError
@@ -19,7 +19,7 @@ from boucle.core.report import Span
 from boucle.core.series import Series
 from boucle.core.signature import Signature
 from boucle.core.version import CHAMPION, Version
-from boucle.core.watching import WatchPolicy
+from boucle.core.watching import DAY_S, WatchPolicy
 from boucle.labels.ports import TruthReader
 from boucle.loop.memory import Memory
 from boucle.monitoring.alerting import Look, notifications, update
@@ -28,7 +28,7 @@ from boucle.monitoring.estimates import Calibration, calibrated
 from boucle.monitoring.feeding import ConceptWatch, DetectorMaker
 from boucle.monitoring.judging import Basis, Seen, late_checks, window_checks
 from boucle.monitoring.ports import AlertQuery, Judged, Key, ProfileStore, Stream, Verdict, WatchStore
-from boucle.monitoring.quality import Labelled
+from boucle.monitoring.quality import Labelled, labels_come
 from boucle.monitoring.steps import MINUTE, SECOND, whole_until, windows_due
 from boucle.registry.registry import Registry
 
@@ -37,6 +37,7 @@ STREAMS: tuple[Stream, ...] = ("traffic", "features", "answers", "quality")
 ALL_TIME = Span(-(2**62), 2**62)
 MOST_WINDOWS = 100  # of one look: the next look goes on
 USUAL_WINDOWS = 7
+DAYS = (1, 2, 3)  # before, whose same hours say what is usual
 ESTIMATE = "estimate:"
 
 Judge = Callable[[Version, WatchPolicy, Span], tuple[Check, ...]]
@@ -110,6 +111,9 @@ class Looking:
         until = whole_until(newest, now, self.memory.quiet_s("traffic", newest, now))
         labelled = self.world.profiles.newest(self._key("quality"))
         late = 0 if labelled is None else whole_until(labelled, until, self.memory.quiet_s("quality", labelled, now))
+        self.memory.forget_slices(self.policy.slices)
+        if labelled is not None:
+            self.memory.wait(newest, labelled)
         step = self.policy.step_s * SECOND
         if until // step > self.memory.judged_until // step or late // step > self.memory.late_until // step:
             self._judge(reference, (until, late), now)
@@ -131,7 +135,7 @@ class Looking:
             seen = self._seen(series, window)
             found = [*self._checks(reference, series, seen), *concept.checks(window)]
             found += self.world.expectations(self.version, self.policy, window)
-            checks = {"": found, **self._sliced(reference, seen)}
+            checks = {"": [*found, *self._outcomes(window)], **self._sliced(reference, seen)}
             self.memory.concept = concept.state()
             self.memory.judged_until = window.stop
             self._write(window, checks, now)
@@ -166,22 +170,42 @@ class Looking:
             self.memory.baseline("answers", reference.grids["answers"]),
         )
 
+    def _outcomes(self, window: Span) -> list[Check]:
+        """Return whether outcomes still come; nothing before it is known how long they take."""
+        longest_us = self.memory.patience()
+        if longest_us is None:
+            return []
+        return [labels_come(window.stop, self.memory.labels["newest"], longest_us, self.policy.window_s * SECOND)]
+
     def _seen(self, series: Mapping[str, Series], window: Span) -> Seen:
         found = {name: series[name].within(window) for name in ("traffic", "features", "answers") if name in series}
-        is_whole = series["traffic"].times[0] < window.start + self.policy.step_s * SECOND
-        usual = _usual(series, window)
-        return Seen(window, found.get("features"), found.get("answers"), found.get("traffic"), usual, is_whole)
+        step, day = Span(window.stop - self.policy.step_s * SECOND, window.stop), DAY_S * SECOND
+        rows = series["features"].within if "features" in series and self.policy.step_s < self.policy.window_s else None
+        return Seen(
+            window,
+            found.get("features"),
+            found.get("answers"),
+            found.get("traffic"),
+            _usual(series, window),
+            is_whole=series["traffic"].times[0] < window.start + self.policy.step_s * SECOND,
+            step=rows and rows(step),
+            usual_steps=tuple(rows(Span(step.start - n * day, step.stop - n * day)) for n in DAYS) if rows else (),
+        )
 
     def _sliced(self, reference: Reference, seen: Seen) -> dict[str, list[Check]]:
-        """Return the checks of each slice of the policy that holds enough rows."""
+        """Return the checks of each slice of the policy that holds enough rows, against its own first ones."""
         found: dict[str, list[Check]] = {}
         for where in self.policy.slices:
-            profile = self.world.profiles.series(self._key("features", where), seen.window).within(seen.window)
+            name = f"features {where}"
+            since = seen.window.start if name in self.memory.baselines else ALL_TIME.start
+            rows = self.world.profiles.series(self._key("features", where), Span(since, seen.window.stop))
+            if seen.is_whole:
+                self.memory.learn(name, rows, seen.window.stop)
+            profile = rows.within(seen.window)
             if profile.grid.parts and profile.n_rows >= self.policy.least_rows:
-                own_rows = Seen(seen.window, profile, is_whole=seen.is_whole)
-                checks = window_checks(self._basis(reference), own_rows)
-                own = where.partition("=")[0]  # a slice is all of one value in its own column
-                found[where] = [check for check in checks if check.name.partition(":")[2].partition(".")[0] != own]
+                basis = replace(self._basis(reference), features=self.memory.baseline(name, profile.grid))
+                own = Seen(seen.window, profile, is_whole=seen.is_whole, own=where.partition("=")[0])
+                found[where] = list(window_checks(basis, own))
         return found
 
     def _late(self, reference: Reference, series: Mapping[str, Series], window: Span) -> dict[str, list[Check]]:
@@ -225,17 +249,26 @@ class Looking:
         look = Look(name, self.version.number, window.stop, now, self.memory.streaks)
         changed = update(known, checks, self.policy, look)
         self.memory.streaks = changed.state
-        verdicts = tuple(
-            Verdict(name, self.version.number, window, tuple(of_slice), where)
-            for where, of_slice in checks.items()
-            if of_slice and is_window
-        )
+        verdicts = self._verdicts(window, checks) if is_window else ()
         told = notifications(changed.events, self.world.channels, now)
         store.judged(Judged(name, self.memory.document(), verdicts, changed.alerts, told))
         opened = sum(event == "opened" for event, _alert in changed.events)
         self._counts[0] += is_window
         self._counts[1] += opened
         self._counts[2] += len(changed.events) - opened
+
+    def _verdicts(self, window: Span, checks: Mapping[str, Sequence[Check]]) -> tuple[Verdict, ...]:
+        """Return what is known of a window now: what its rows said stays when its outcomes come."""
+        name, number = self.version.name, self.version.number
+        held = self.world.store.verdicts(name, Span(window.stop, window.stop + 1))
+        before = {one.slice: one.checks for one in held if (one.version, one.window) == (number, window)}
+        found = []
+        for where, of_slice in checks.items():
+            new = {check.name for check in of_slice}
+            kept = [check for check in before.get(where, ()) if check.name not in new]
+            if of_slice:
+                found.append(Verdict(name, number, window, (*of_slice, *kept), where))
+        return tuple(found)
 
     def _series(self, stream: Stream) -> Series:
         """Return what windows may need: from the first window that is due; all of the quality, which teaches."""

@@ -83,7 +83,7 @@ def update(
             streaks[where][check.name] = streak
             _note(before, after, alerts, events)
     for before in known.values():
-        if _is_orphan(before, checks, look):
+        if _is_orphan(before, checks, look) or not _is_wanted(before, policy):
             _note(before, replace(before, closed_at=look.at), alerts, events)
     state = {where: {name: n for name, n in of_slice.items() if n} for where, of_slice in streaks.items()}
     return Changed(tuple(alerts), tuple(events), {where: of_slice for where, of_slice in state.items() if of_slice})
@@ -206,6 +206,16 @@ def _note(before: Alert | None, after: Alert | None, alerts: list[Alert], events
         events.append(("closed", after))
     elif before is None or before.silenced_until is not None or before.severity != after.severity:
         events.append(("opened", after))
+
+
+def _is_wanted(alert: Alert, policy: WatchPolicy) -> bool:
+    """False when the policy does not ask any more for what the alert is about: a slice, a rule, freshness."""
+    head, _colon, name = alert.check.name.partition(":")
+    if alert.slice and alert.slice not in policy.slices:
+        return False
+    if head == "freshness":
+        return policy.silent_after_s is not None
+    return head != "expectation" or name in {rule.name for rule in policy.expectations}
 
 
 def _is_orphan(alert: Alert, checks: Mapping[str, Sequence[Check]], look: Look) -> bool:

@@ -20,6 +20,7 @@ from boucle.monitoring.grids import OUTCOME
 from boucle.monitoring.quality import Labelled, quality_checks
 
 ANSWERS = "answers"
+OF_SLICES = frozenset({"feed", "drift", "missing", "constant"})  # the rest says of all rows what it says of a slice
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Seen:
     """The profiles of one window (of one slice); None where nothing was counted.
 
     ``is_whole`` is False while the version has been in service for less than the window: three days are not compared
-    with a reference of whole weeks.
+    with a reference of whole weeks. ``step`` holds the features of the newest step alone, ``usual_steps`` those of the
+    same hours of the days before. ``own`` is the column that makes the slice: its values are all one, by definition.
     """
 
     window: Span
@@ -51,23 +53,28 @@ class Seen:
     traffic: Profile | None = None
     usual_rows: float | None = None
     is_whole: bool = True
+    step: Profile | None = None
+    usual_steps: tuple[Profile, ...] = ()
+    own: str = ""
 
 
 def window_checks(basis: Basis, seen: Seen) -> tuple[Check, ...]:
     """Return the checks of rows and answers of a window: log, data tests, feeds, drift of inputs and of answers.
 
     A window of fewer rows than the policy's ``least_rows`` is not judged: neither good nor bad. A column whose feed
-    looks broken is not said to drift, too.
+    looks broken is not said to drift, too. A slice has feeds, drift, missing cells and constant columns only.
     """
     found = [*_log(seen.traffic)]
     if seen.features is None or basis.features is None or seen.features.n_rows < basis.policy.least_rows:
         return tuple(found)
-    feeds = feed_checks(basis.schema, basis.features, seen.features)
-    broken = {check.name.partition(":")[2] for check in feeds if check.is_failed}
+    feeds = [check for check in _feeds(basis, seen) if _column_of(check) != seen.own]
+    broken = {_column_of(check) for check in feeds if check.is_failed} | {seen.own}
     found += [*feeds, *_tests(basis, seen, broken)]
     if seen.is_whole:
-        found += [*_drift(basis, seen, broken), *_answers(basis, seen)]
-    return tuple(found)
+        found += _drift(basis, seen, broken)
+    if seen.own:
+        return tuple(check for check in found if check.name.partition(":")[0] in OF_SLICES)
+    return (*found, *(_answers(basis, seen) if seen.is_whole else ()))
 
 
 def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:
@@ -75,28 +82,41 @@ def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:
     return quality_checks(labelled, basis.signature)
 
 
-def freshness(policy: WatchPolicy, newest: int, now: int) -> Check | None:
-    """Return the check ``freshness``; None where the policy does not say how long a silence may last."""
-    if policy.silent_after_s is None:
-        return None
-    silent_s = max(0, now - newest) / 1e6
-    observed = _("the last row came {age:.0f} s ago").format(age=silent_s)
-    expected = _("one at least every {limit} s").format(limit=policy.silent_after_s)
-    evidence = {"silent_s": silent_s, "limit_s": policy.silent_after_s, "newest": newest}
-    if silent_s <= policy.silent_after_s:
-        return Check("freshness", "pass", observed, expected, evidence=evidence)
-    advice = _("Ask who sends the rows. Refused requests are counted apart: see the traffic of the model.")
-    return Check("freshness", "fail", observed, expected, advice, evidence)
+def _feeds(basis: Basis, seen: Seen) -> list[Check]:
+    """Return the feeds of the window. What breaks in its newest step is told at once, before the window is full of it.
+
+    A step is shorter than what the reference covers: at night a column may always be empty. So a step speaks only
+    where the same hours of days before were judged and found whole.
+    """
+    assert basis.features is not None  # noqa: S101  # asked by the caller
+    assert seen.features is not None  # noqa: S101
+    found = {check.name: check for check in feed_checks(basis.schema, basis.features, seen.features)}
+    if seen.step is None or not _is_enough(basis, seen.step):
+        return list(found.values())
+    new = [check for check in feed_checks(basis.schema, basis.features, seen.step) if check.is_failed]
+    usual = [profile for profile in seen.usual_steps if _is_enough(basis, profile)] if new else []
+    before = [check for profile in usual for check in feed_checks(basis.schema, basis.features, profile)]
+    known = {check.name for check in before if check.is_failed}
+    found.update({check.name: check for check in new if usual and check.name not in known})
+    return list(found.values())
+
+
+def _is_enough(basis: Basis, profile: Profile) -> bool:
+    return bool(profile.grid.parts) and profile.n_rows >= basis.policy.least_rows
+
+
+def _column_of(check: Check) -> str:
+    return check.name.partition(":")[2]
 
 
 def _tests(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]:
-    """Return the data tests, less those of columns whose feed is said to be broken already."""
+    """Return the data tests, less those of columns whose feed is said to be broken already, or that are the slice."""
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
     answered, refused = (requests(seen.traffic, outcome) for outcome in ("answered", "refused"))
     feed = Feed(seen.window, usual_rows=seen.usual_rows, n_requests=answered + refused, n_refused=refused)
     checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, feed)
-    return (check for check in checks if check.name.partition(":")[2] not in broken)
+    return (check for check in checks if not _column_of(check) or _column_of(check) not in broken)
 
 
 def _drift(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]:

@@ -33,6 +33,7 @@ LEAST_ANSWERS = 100  # answers in the window, before an estimate is judged
 UNIT_EFFECT, RELATIVE_EFFECT, LOSS_EFFECT = 0.02, 0.05, 0.10
 ESTIMATE_EFFECT = 0.03  # of an estimated figure from 0 to 1; it is a guess, so it must say more
 MOST_UNKNOWN = 0.01
+HOUR_US = 3_600_000_000
 JUDGED = (
     *("accuracy", "f1", "auc", "log_loss", "brier", "mae", "rmse", "interval_coverage"),
     *("label_precision", "label_recall", "label_coverage"),
@@ -193,6 +194,22 @@ def _labels_check(labelled: Labelled, signature: Signature) -> Check:
     observed = _("{n} labels name no prediction that is kept").format(n=quality.n_unknown)
     advice = _("Send the id of each row as the answer told it: the prediction id, a colon and the row from 0.")
     return Check("labels", "warn", observed, expected, advice, evidence)
+
+
+def labels_come(at: int, newest: int, longest_us: int, window_us: int) -> Check:
+    """Return the check ``labels:freshness``: outcomes come as they came so far, or they do not any more.
+
+    ``newest`` is the newest minute with an outcome, ``longest_us`` the longest wait for one until now: twice as long,
+    and a window, is too long at ``at`` (UTC us). Failed, the share of labelled rows is as good as none.
+    """
+    waited_us, limit_us = at - newest, 2 * longest_us + window_us
+    observed = _("the newest row with an outcome is {hours:.1f} h old").format(hours=waited_us / HOUR_US)
+    expected = _("{hours:.1f} h at most: twice the longest wait so far, and a window").format(hours=limit_us / HOUR_US)
+    evidence: dict[str, Any] = {"waited_s": waited_us / 1e6, "limit_s": limit_us / 1e6}
+    if waited_us <= limit_us:
+        return Check("labels:freshness", "pass", observed, expected, evidence=evidence)
+    advice = _("Ask who sends the ground truth: without it nobody knows whether the answers are still right.")
+    return Check("labels:freshness", "fail", observed, expected, advice, evidence | {"coverage": 0.0})
 
 
 def _median_lag(quality: Profile) -> float | None:

@@ -15,7 +15,7 @@ from boucle.monitoring.changes import since_each
 from boucle.monitoring.drift import Drift, drift
 from boucle.monitoring.drift_checks import untested
 from boucle.monitoring.grids import LATENCY, OUTCOME
-from boucle.monitoring.judging import ANSWERS, Basis, requests
+from boucle.monitoring.judging import ANSWERS, Basis, Seen, requests
 from boucle.monitoring.windows import Judged, column_reports
 
 MOST_DATED = 20  # parts whose beginning is looked for
@@ -24,15 +24,14 @@ _RANKS = {"fail": 0, "warn": 1, "pass": 2}
 _WORDS = ("feed", "log", "freshness", "quality", "refusals", "drift", "answers", "expectation", "concept", "estimate")
 
 
-def feature_columns(
-    basis: Basis, current: Profile, checks: Iterable[Check], window: Span, series: Series
-) -> tuple[ColumnReport, ...]:
+def feature_columns(basis: Basis, seen: Seen, checks: Iterable[Check], series: Series) -> tuple[ColumnReport, ...]:
     """Return the inputs of a window beside the reference, worst first, with since when the worst ones moved."""
-    if basis.features is None:
+    if basis.features is None or seen.features is None:
         return ()
-    skip = untested(basis.schema, basis.features.grid, window)
-    found = drift(basis.features, current, basis.policy.false_alarms, skip)
-    return column_reports(basis.features, current, Judged(found, tuple(checks), _since(found, series)))
+    grid = basis.features.grid
+    skip = untested(basis.schema, grid, seen.window) | {part.name for part in grid.parts if part.column == seen.own}
+    found = drift(basis.features, seen.features, basis.policy.false_alarms, skip)
+    return column_reports(basis.features, seen.features, Judged(found, tuple(checks), _since(found, series)))
 
 
 def answer_columns(basis: Basis, current: Profile | None, checks: Iterable[Check]) -> tuple[ColumnReport, ...]:

@@ -28,7 +28,10 @@ router = APIRouter(route_class=PageRoute, tags=["platform"])
 MOST_PARTS, MOST_JOBS, MOST_ALERTS = 50, 1_000, 1_000
 SECOND, HOUR, MONTH = 1_000_000, 3_600_000_000, 30 * 86_400_000_000
 METHODS = ("wasserstein", "jensen_shannon", "psi", "ks")
-STATISTICS = frozenset({"drift", "concept", "quality", "estimate", "labels", "alertmanager"})  # the rest are data tests
+STATISTICS = frozenset(
+    {"drift", "answers", "concept", "quality", "estimate", "labels", "alertmanager"}
+)  # the rest are data tests
+LATE = frozenset({"quality", "labels"})  # what only outcomes can tell
 SOURCES = {"quality": ("realised", "realised"), "estimate": ("estimated", "estimated")}
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "boucle_info": ("1, with the version of the platform.", ("version",)),
@@ -89,9 +92,10 @@ class _Read(Collector):
         verdict = newest_verdict(store, model, self._plane.now_us())
         if verdict is not None:
             self._add("boucle_window_end_timestamp_seconds", (model,), verdict.window.stop / SECOND)
-            self._judged(verdict)
+            self._judged(verdict, labelled_verdict(store, model))
 
-    def _judged(self, verdict: Verdict) -> None:
+    def _judged(self, verdict: Verdict, labelled: Verdict | None) -> None:
+        """Tell a verdict: what needs outcomes comes from the newest window that has them, often one of days ago."""
         model = verdict.model
         parts = [check for check in verdict.checks if check.name.startswith("drift:")]
         for check in sorted(parts, key=_most_moved_first)[:MOST_PARTS]:
@@ -102,7 +106,13 @@ class _Read(Collector):
         for constraint, n_broken in sorted(_broken(verdict.checks).items()):
             self._add("boucle_constraint_violations", (model, constraint), n_broken)
         for check in verdict.checks:
-            self._figure(verdict, check)
+            if head_of(check.name) not in LATE:
+                self._figure(verdict, check)
+        for check in (labelled or verdict).checks:
+            if head_of(check.name) == "quality" or (check.name == "labels" and not _has_stopped(verdict)):
+                self._figure(verdict, check)
+        if _has_stopped(verdict):
+            self._add("boucle_label_coverage_ratio", (model,), 0)
 
     def _figure(self, verdict: Verdict, check: Check) -> None:
         """Tell what a check of quality, labels or concept drift says."""
@@ -155,6 +165,18 @@ def newest_verdict(store: WatchStore, model: str, now: int) -> Verdict | None:
         if found:
             return found[-1]
     return None
+
+
+def labelled_verdict(store: WatchStore, model: str) -> Verdict | None:
+    """Return the verdict on all rows of the newest window whose outcomes were judged."""
+    at = store.state(model).get("late_until", 0)
+    found = [verdict for verdict in store.verdicts(model, Span(at, at + 1)) if not verdict.slice] if at else []
+    return found[-1] if found else None
+
+
+def _has_stopped(verdict: Verdict) -> bool:
+    """True when no outcomes come any more."""
+    return any(check.name == "labels:freshness" and check.is_failed for check in verdict.checks)
 
 
 def _most_moved_first(check: Check) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from boucle.core.report import Histogram
 
 HEIGHT, STEP = 48, 12
 LINE_WIDTH, LINE_HEIGHT = 600, 90
+STRIP_TOP, STRIP_HEIGHT = 98, 20
 _WIDE, _NARROW = 10.0, 5.0
 
 
@@ -79,6 +80,36 @@ def lines_of(times: Sequence[int], first: Sequence[float | None], second: Sequen
 
     dots = [place(at, value) for at, value in zip(times, first, strict=True) if value is not None]
     return Lines(_line(times, first, place), _line(times, second, place), tuple(dots), min(known), max(known))
+
+
+def strip_of(times: Sequence[int], counts: Sequence[int]) -> str:
+    """Return bars of counts below such lines, at the same times; "" when nothing was counted.
+
+    >>> strip_of([0, 10], [1, 2])
+    'M-4 118V108h8V118zM596 118V98h8V118z'
+    """
+    top, span = max(counts, default=0), times[-1] - times[0] if times else 0
+    if top <= 0 or span <= 0:
+        return ""
+    wide = min(8.0, round(0.7 * LINE_WIDTH / len(times), 1))
+    foot, parts = STRIP_TOP + STRIP_HEIGHT, []
+    for at, count in zip(times, counts, strict=True):
+        if count:
+            x, height = LINE_WIDTH * (at - times[0]) / span - wide / 2, max(1.0, STRIP_HEIGHT * count / top)
+            parts.append(f"M{round(x, 1):g} {foot}V{round(foot - height, 1):g}h{wide:g}V{foot}z")
+    return "".join(parts)
+
+
+def share_bars(before: float, now: float) -> tuple[str, str]:
+    """Return two bars that lie one before the other, in a picture 100 wide and 12 high; shares are of its width.
+
+    >>> share_bars(0.5, 0.0)
+    ('M0 1h50v10H0z', '')
+    """
+    return (
+        f"M0 1h{round(100 * before, 1):g}v10H0z" if before > 0 else "",
+        f"M0 4h{round(100 * now, 1):g}v4H0z" if now > 0 else "",
+    )
 
 
 def _line(

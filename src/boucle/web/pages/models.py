@@ -11,7 +11,7 @@ from boucle.core.traffic import ModelTraffic
 from boucle.core.version import Version
 from boucle.registry.model import RegisteredModel
 from boucle.web.documents import champion_of, gate_result, model_rows
-from boucle.web.pages.monitoring import open_alerts
+from boucle.web.pages.monitoring import OpenAlerts, open_alerts
 from boucle.web.pages.spark import Bar, bars
 from boucle.web.pages.templates import page
 from boucle.web.plane import ControlPlane, Plane
@@ -30,7 +30,7 @@ class Row:
     n_versions: int
     traffic: ModelTraffic | None
     bars: tuple[Bar, ...]
-    n_alerts: int = 0
+    alerts: OpenAlerts = OpenAlerts()
 
     @property
     def is_newest_told(self) -> bool:
@@ -67,7 +67,7 @@ def models_twin(plane: Plane) -> JSONResponse:
 def _rows(plane: ControlPlane) -> list[Row]:
     traffic, alerts = plane.traffic.read(), open_alerts(plane)
     rows = [_row(model, plane.registry.versions(model.name), traffic) for model in plane.registry.models()]
-    return [replace(row, n_alerts=alerts[row.model.name]) for row in rows]
+    return [replace(row, alerts=alerts.get(row.model.name, OpenAlerts())) for row in rows]
 
 
 def _row(model: RegisteredModel, versions: tuple[Version, ...], traffic: dict[str, ModelTraffic]) -> Row:

@@ -10,70 +10,38 @@ from functools import cached_property
 from boucle.core.alert import Alert
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError
-from boucle.core.i18n import N_, _, ngettext
-from boucle.core.report import ColumnReport, QualityPoint, Report
+from boucle.core.i18n import _
+from boucle.core.report import ColumnReport, Metric, QualityPoint, Report
 from boucle.core.version import Version
+from boucle.loop.periodic import PastReport
 from boucle.loop.reports import ReportQuery
 from boucle.monitoring.ports import AlertQuery
-from boucle.web.pages import words
-from boucle.web.pages.histograms import Bars, Lines, bars_of, counts_of, lines_of
+from boucle.web.pages import watch_names, words
+from boucle.web.pages.alert_groups import Group, commands, evidence_of, groups_of
+from boucle.web.pages.histograms import Bars, Lines, bars_of, counts_of, lines_of, share_bars, strip_of
 from boucle.web.plane import ControlPlane
 
-OPENED, MOST_CLOSED, MOST_POINTS = 2, 10, 60
+OPENED, MOST_CLOSED, MOST_POINTS = 1, 10, 60
+LEAST_P = "< 1e-300"  # a p-value too small for a double is not nothing
 _RANKS = {"fail": 0, "warn": 1, "pass": 2}
-_CHECKS = {
-    "drift": N_("Drift"),
-    "feed": N_("Feed"),
-    "range": N_("Range"),
-    "missing": N_("Missing values"),
-    "categories": N_("New categories"),
-    "constant": N_("Constant column"),
-    "freshness": N_("Freshness"),
-    "volume": N_("Volume"),
-    "refusals": N_("Refused requests"),
-    "log": N_("Inference log"),
-    "quality": N_("Quality"),
-    "estimate": N_("Estimated quality"),
-    "estimates": N_("Estimates"),
-    "labels": N_("Ground truth"),
-    "concept": N_("Concept drift"),
-    "expectation": N_("Expectation"),
-    "answers": N_("Answers"),
-    "outside": N_("From an Alertmanager"),
-}
-_METRICS = {
-    "accuracy": N_("Accuracy"),
-    "balanced_accuracy": N_("Balanced accuracy"),
-    "precision": N_("Precision"),
-    "recall": N_("Recall"),
-    "f1": N_("F1"),
-    "auc": N_("AUC"),
-    "log_loss": N_("Log loss"),
-    "brier": N_("Brier score"),
-    "calibration_error": N_("Calibration error"),
-    "mae": N_("Mean absolute error"),
-    "rmse": N_("Root mean squared error"),
-    "mape": N_("Mean absolute percentage error"),
-    "mase": N_("Error to naive (MASE)"),
-    "naive_ratio": N_("Error to naive"),
-    "interval_coverage": N_("Outcomes inside their interval"),
-    "interval_width": N_("Width of the interval"),
-    "label_precision": N_("Precision of labels"),
-    "label_recall": N_("Recall of labels"),
-    "label_coverage": N_("Coverage of labels"),
-    "precision_at_n": N_("Precision at n"),
-    "bias": N_("Bias"),
-    "r2": N_("R²"),
-}
-_SEVERITIES = {"info": N_("Information"), "warning": N_("Warning"), "critical": N_("Critical")}
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A part of a profile as a row of the list: ``is_open`` when its picture is shown at once."""
+    """A part of a profile as a row of the list: ``is_open`` when its picture is shown at once.
+
+    ``opened_at`` is when the first alert about it opened that is still open: it moved no later than that.
+    """
 
     column: ColumnReport
     is_open: bool = False
+    opened_at: int | None = None
+
+    @property
+    def since(self) -> int | None:
+        """Since when it moved, as far as is known."""
+        known = [at for at in (self.column.since, self.opened_at) if at is not None]
+        return min(known, default=None)
 
     @cached_property
     def bars(self) -> Bars | None:
@@ -86,6 +54,8 @@ class Moved:
         column = self.column
         if column.wasserstein is not None:
             return _("{n} SD").format(n=words.number(column.wasserstein, 2))
+        if column.ks is not None:  # a reference that is constant has no standard deviation
+            return _("KS {n}").format(n=words.number(column.ks, 2))
         if column.jensen_shannon is not None:
             return _("JS {n}").format(n=words.number(column.jensen_shannon, 2))
         return ""
@@ -94,14 +64,21 @@ class Moved:
     def figures(self) -> list[tuple[str, str]]:
         """The measures people know, each with its name."""
         column = self.column
+        is_constant = column.ks is not None and column.wasserstein is None
         told = (
             (_("p-value"), column.p_value),
             (_("Wasserstein (in standard deviations)"), column.wasserstein),
-            (_("Jensen-Shannon"), column.jensen_shannon),
-            (_("PSI"), column.psi),
+            (_("Jensen-Shannon"), None if is_constant else column.jensen_shannon),
+            (_("PSI"), None if is_constant else column.psi),
             (_("Kolmogorov-Smirnov"), column.ks),
         )
-        return [(name, words.number(value, 3)) for name, value in told if value is not None]
+        found = [(name, words.number(value, 3)) for name, value in told if value is not None]
+        return [(found[0][0], LEAST_P), *found[1:]] if column.p_value == 0 else found
+
+    @property
+    def is_levels(self) -> bool:
+        """True when its bins are levels in no order, so that each has bars of its own."""
+        return self.column.histogram is not None and not self.column.histogram.edges
 
     @property
     def sentences(self) -> list[Check]:
@@ -109,19 +86,24 @@ class Moved:
         return [check for check in self.column.checks if check.status != "pass"]
 
     @property
-    def rows(self) -> list[tuple[str, float, float]]:
-        """Label, share of the reference, share now."""
+    def rows(self) -> list[tuple[str, float, float, tuple[str, str]]]:
+        """Label, share of the reference, share now, and both as bars that lie."""
         told = self.column.histogram
-        return [] if told is None else list(zip(told.labels, told.reference, told.current, strict=True))
+        if told is None:
+            return []
+        top = max((*told.reference, *told.current), default=0.0) or 1.0
+        shares = zip(told.labels, told.reference, told.current, strict=True)
+        return [(label, before, now, share_bars(before / top, now / top)) for label, before, now in shares]
 
 
 @dataclass(frozen=True)
 class History:
-    """One metric over time: realised, and what had been estimated of the same rows."""
+    """One metric over time: realised, what had been estimated of the same rows, and how many outcomes are known."""
 
     title: str
     points: tuple[QualityPoint, ...]
     lines: Lines | None
+    known: str = ""
 
     @property
     def has_estimates(self) -> bool:
@@ -136,16 +118,21 @@ class History:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """A report with what pages show of it. ``problem`` is told instead where there is no report."""
+    """A report with what pages show of it. ``problem`` is told instead where there is no report.
+
+    ``past`` are the periodic reports that were kept, the newest first.
+    """
 
     report: Report | None
     problem: str = ""
+    past: tuple[PastReport, ...] = ()
 
     @cached_property
     def bad(self) -> list[Moved]:
         """The columns that moved or broke, worst first; the first ones open."""
         found = [column for column in self._told.columns if column.status != "pass"]
-        return [Moved(column, place < OPENED) for place, column in enumerate(found)]
+        opened = {group.subject: group.opened_at for group in self.groups if group.subject}
+        return [Moved(column, place < OPENED, opened.get(column.name)) for place, column in enumerate(found)]
 
     @cached_property
     def good(self) -> list[Moved]:
@@ -159,12 +146,42 @@ class Monitoring:
 
     @cached_property
     def open_alerts(self) -> list[Alert]:
-        """Alerts that are open, the gravest first."""
-        order = ("critical", "warning", "info")
-        return sorted(
-            (alert for alert in self._told.alerts if alert.is_open),
-            key=lambda alert: (order.index(alert.severity), alert.opened_at),
-        )
+        """Alerts that are open."""
+        return [alert for alert in self._told.alerts if alert.is_open]
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """They, those about one column together, the gravest first."""
+        return groups_of(self.open_alerts)
+
+    @property
+    def n_critical(self) -> int:
+        """How many of them are critical."""
+        return sum(alert.severity == "critical" for alert in self.open_alerts)
+
+    def part(self, name: str) -> Moved | None:
+        """Return the column, or the part of the answers, that an alert is about."""
+        found = (column for column in (*self._told.columns, *self._told.answers) if column.name == name)
+        return next((Moved(column) for column in found), None)
+
+    def commands(self, alert: Alert) -> str:
+        """Return what one types about an alert. Its window is as long as the one of the report."""
+        return commands(alert, self._told.window.stop - self._told.window.start)
+
+    def evidence(self, check: Check) -> list[tuple[str, str]]:
+        """Return what a check saw, for people."""
+        return evidence_of(check)
+
+    @property
+    def metric(self) -> Metric | None:
+        """The first figure of quality that is known, else the first that is estimated."""
+        metrics = () if self._told.quality is None else self._told.quality.metrics
+        known = [one for one in metrics if one.realised is not None]
+        return next(iter([*known, *(one for one in metrics if one.estimated is not None)]), None)
+
+    def status_of(self, name: str) -> str:
+        """Return the status of a check of the window; "pass" when there is none."""
+        return next((check.status for check in self._told.checks if check.name == name), "pass")
 
     @cached_property
     def closed_alerts(self) -> list[Alert]:
@@ -212,19 +229,19 @@ class Monitoring:
 
     def watch_title(self, name: str) -> str:
         """Return a check of a window in words: ``Drift: age``."""
-        return watch_title(name)
+        return watch_names.watch_title(name)
 
     def metric_title(self, name: str) -> str:
         """Return a metric in words; a name not known here is its own title."""
-        return metric_title(name)
+        return watch_names.metric_title(name)
 
     def severity_words(self, severity: str) -> str:
         """Return how grave an alert is."""
-        return _(_SEVERITIES[severity])
+        return watch_names.severity_words(severity)
 
     def lasting(self, seconds: float) -> str:
         """Return a length of time in its largest unit."""
-        return lasting(seconds)
+        return watch_names.lasting(seconds)
 
 
 def monitoring_of(plane: ControlPlane, version: Version) -> Monitoring | None:
@@ -232,59 +249,33 @@ def monitoring_of(plane: ControlPlane, version: Version) -> Monitoring | None:
     if plane.reports is None:
         return None
     try:
-        return Monitoring(plane.reports(ReportQuery(version.name, version.number)))
+        past = () if plane.shelf is None else plane.shelf.list(version.name)
+        return Monitoring(plane.reports(ReportQuery(version.name, version.number)), past=past)
     except BoucleError as error:
         return Monitoring(None, str(error))
 
 
-def watch_title(name: str) -> str:
-    """Return a check of a window in words.
+@dataclass(frozen=True)
+class OpenAlerts:
+    """How many alerts of a model are open, and how many of them are critical."""
 
-    >>> watch_title("missing:age"), watch_title("something:else")
-    ('Missing values: age', 'something:else')
-    """
-    word, _colon, subject = name.partition(":")
-    if word not in _CHECKS:
-        return name
-    title = _(_CHECKS[word])
-    if word in ("quality", "estimate"):
-        subject = metric_title(subject)
-    return _("{title}: {subject}").format(title=title, subject=subject) if subject else title
+    n: int = 0
+    n_critical: int = 0
 
 
-def metric_title(name: str) -> str:
-    """Return a metric in words; a name not known here is its own title."""
-    return _(_METRICS[name]) if name in _METRICS else name
-
-
-def lasting(seconds: float) -> str:
-    """Return a length of time in its largest unit.
-
-    >>> lasting(93_600), lasting(45)
-    ('1 day', '45 seconds')
-    """
-    if seconds >= 86_400:
-        n = round(seconds / 86_400)
-        return ngettext("{n} day", "{n} days", n).format(n=n)
-    if seconds >= 3_600:
-        n = round(seconds / 3_600)
-        return ngettext("{n} hour", "{n} hours", n).format(n=n)
-    if seconds >= 60:
-        n = round(seconds / 60)
-        return ngettext("{n} minute", "{n} minutes", n).format(n=n)
-    n = round(seconds)
-    return ngettext("{n} second", "{n} seconds", n).format(n=n)
-
-
-def open_alerts(plane: ControlPlane) -> Counter[str]:
-    """Return how many alerts are open of each model."""
+def open_alerts(plane: ControlPlane) -> dict[str, OpenAlerts]:
+    """Return what is open of each model that has open alerts."""
     if plane.watching is None:
-        return Counter()
-    return Counter(alert.model for alert in plane.watching.alerts(AlertQuery(is_open=True, limit=1_000)))
+        return {}
+    found = plane.watching.alerts(AlertQuery(is_open=True, limit=1_000))
+    counted = Counter(alert.model for alert in found)
+    grave = Counter(alert.model for alert in found if alert.severity == "critical")
+    return {model: OpenAlerts(n, grave[model]) for model, n in counted.items()}
 
 
 def _history(name: str, points: Sequence[QualityPoint]) -> History:
     times = [point.at for point in points]
     realised = [point.realised for point in points]
     estimated = [point.estimated for point in points]
-    return History(metric_title(name), tuple(points), lines_of(times, realised, estimated))
+    lines, known = lines_of(times, realised, estimated), strip_of(times, [point.n_labelled for point in points])
+    return History(watch_names.metric_title(name), tuple(points), lines, known)
