@@ -74,3 +74,11 @@ def test_an_answer_without_words_asks_for_the_token() -> None:
     request = httpx.Request("HEAD", "http://127.0.0.1:8000/api/v1/artifacts/x")
     with pytest.raises(errors.NotAllowed, match=r"wants a token. Set BOUCLE_TOKEN, or BOUCLE_HOME"):
         raise error_of(httpx.Response(401, request=request))
+
+
+def test_an_unexpected_error_names_the_request_under_which_its_cause_is_logged() -> None:
+    problem = {"status": 500, "title": "Internal Server Error", "detail": "See the log, under the request id."}
+
+    found = told({**problem, "instance": "urn:boucle:request:0198aa"})
+
+    assert str(found) == "See the log, under the request id. (0198aa)"

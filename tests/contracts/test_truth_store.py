@@ -76,6 +76,20 @@ def test_the_same_value_told_again_for_an_id_that_was_unknown_waits_again(watche
     assert watched.truths.n_unknown("churn", EVER) == 0
 
 
+def test_unknown_truths_whose_rows_have_come_wait_again_and_no_others_do(watched: Watched) -> None:
+    truths = {id_: told(id_, at=T0 + place) for place, id_ in enumerate("abcd")}
+    keep(watched, *truths.values(), told("a", model="risk"))
+    unknown = [replace(truths[id_], state="unknown") for id_ in "abc"]
+    settle(watched, *unknown, replace(told("a", model="risk"), state="unknown"), joined(truths["d"]))
+
+    with watched.collect.collecting() as tx:
+        assert tx.awaken([("churn", id_) for id_ in ("c", "a", "a", "d", "e")]) == 2
+        assert tx.awaken([("churn", "a"), ("risk", "b")]) == 0
+
+    assert waiting(watched) == (truths["a"], truths["c"])
+    assert watched.truths.n_unknown("churn", EVER) == watched.truths.n_unknown("risk", EVER) == 1
+
+
 def test_another_value_waits_again_with_what_is_counted_for_it(watched: Watched) -> None:
     keep(watched, told())
     settle(watched, joined(told()))

@@ -24,6 +24,7 @@ from boucle.adapters.delta_log import DeltaLog
 from boucle.adapters.segment_reader import SegmentReader
 from boucle.adapters.sql import SqlJobStore, SqlProfileStore, SqlTruthStore, open_database
 from boucle.bootstrap.home import Home
+from boucle.bootstrap.supervisor import last_words
 from boucle.core.profile import Profile
 from boucle.core.report import Span
 from boucle.jobs.job import JobQuery
@@ -70,15 +71,24 @@ class Scene:
     def gateway(self) -> str:
         return str(self.told["gateway_url"])
 
+    def until(self, is_so: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
+        """Wait as ``until`` does; when in vain, tell what the processes said last: one may not start any more."""
+        try:
+            return until(is_so, what, within_s)
+        except AssertionError as error:
+            said = {name: last_words(self.home, name) for name in ("worker", "gateway", "control")}
+            told = "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+            raise AssertionError(f"{error}\n{told}") from None
+
     def pid(self, name: str) -> int:
         """Return the process of a name as of now; 0 while it is about to be started again."""
         return int(self.told["pids"].get(name, 0))
 
     def kill(self, name: str) -> None:
         """Kill a process with -9 and return when another one has its name."""
-        pid = until(lambda: self.pid(name), f"{name} started")
+        pid = self.until(lambda: self.pid(name), f"{name} started")
         os.kill(pid, signal.SIGKILL)
-        until(lambda: self.pid(name) not in {0, pid}, f"{name} started again")
+        self.until(lambda: self.pid(name) not in {0, pid}, f"{name} started again")
 
     def collecting(self) -> int | None:
         """Return the process that collects now."""
@@ -112,8 +122,8 @@ class Scene:
     def settle(self) -> None:
         """End the gateway's stream and return when all streams were collected and deleted, and all truths joined."""
         self.kill("gateway")
-        until(lambda: not self.streams(), "all streams collected and deleted", 120)
-        until(lambda: not SqlTruthStore(self.engine).counts(MODEL).waiting, "all ground truth joined", 120)
+        self.until(lambda: not self.streams(), "all streams collected and deleted", 120)
+        self.until(lambda: not SqlTruthStore(self.engine).counts(MODEL).waiting, "all ground truth joined", 120)
 
     def logged(self) -> pl.DataFrame:
         """Return the rows of the log."""

@@ -13,7 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
+from boucle.adapters.sql import SqlProfileStore, SqlRegistryStore, SqlTruthStore, SqlWatchStore
 from boucle.bootstrap.sockets import listen
+from boucle.bootstrap.wiring import now_us
+from boucle.core.alert import Alert
+from boucle.loop.notify import deliver
+from boucle.loop.watch import WatchWorld, watch
+from boucle.monitoring.alerting import apart
+from boucle.monitoring.ports import AlertQuery
+from boucle.registry.registry import Registry
 from faults.load import MODEL
 from faults.scene import Scene, until
 
@@ -53,7 +61,7 @@ def test_a_full_disk_is_told_and_the_answers_it_costs_are_counted_as_lost(scene:
     before = scene.outcomes() if scene.home.inference_log.exists() else {"lost": 0}
     written: list[str] = []
     with full_disk(scene.pid("gateway")):
-        for first in range(0, 3_000, 50):
+        for first in range(0, 1_500, 50):
             answer = scene.ask(rows(first))
             assert answer.status_code == 200
             if not lost(scene.gateway):
@@ -61,7 +69,7 @@ def test_a_full_disk_is_told_and_the_answers_it_costs_are_counted_as_lost(scene:
         told, n_lost = ready(scene.gateway), lost(scene.gateway)
     assert told["status"] == "degraded"
     assert "The inference log cannot be written" in told["log"]
-    assert len(written) + n_lost == 60
+    assert len(written) + n_lost == 30
     assert written
 
     after = scene.ask(rows(3_000))
@@ -70,7 +78,46 @@ def test_a_full_disk_is_told_and_the_answers_it_costs_are_counted_as_lost(scene:
     assert lost(scene.gateway) == n_lost
     scene.settle()
     assert scene.outcomes()["lost"] - before["lost"] == n_lost
+    check_alert(scene)
     assert {*written, after.json()["prediction_id"]} <= requests(scene)
+
+
+class Heard:
+    """A channel that keeps what it was told."""
+
+    name = "heard"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Alert]] = []
+
+    def tell(self, event: str, alert: Alert, link: str) -> None:
+        del link
+        self.told.append((event, alert))
+
+
+def check_alert(scene: Scene) -> None:
+    """By the end of the hour a critical alert is open that tells how many answers are missing, and was told once."""
+    store, heard, hours = SqlWatchStore(scene.engine), Heard(), iter(range(9))
+    profiles = SqlProfileStore(scene.engine)
+    registry = Registry(SqlRegistryStore(scene.engine), now_us)
+    world = WatchWorld(
+        registry,
+        profiles,
+        SqlTruthStore(scene.engine),
+        store,
+        now=lambda: now_us() + next(hours) * 3_600_000_000,  # each look an hour later
+        channels=(heard.name,),
+    )
+    for _look in range(3):
+        watch(world)
+        deliver(store, [heard], now_us() + 9 * 3_600_000_000)
+
+    (alert,) = [alert for alert in store.alerts(AlertQuery(MODEL, is_open=True)) if alert.check.name == "log"]
+    assert alert.severity == "critical"
+    assert alert.check.evidence["n_lost"] == scene.outcomes()["lost"]
+    assert "answers could not be written down" in alert.check.observed
+    told = [event for event, group in heard.told for one in apart(group) if one.id == alert.id]
+    assert told == ["opened"]
 
 
 @pytest.fixture
@@ -104,7 +151,7 @@ def test_a_gateway_told_to_refuse_answers_nothing_it_cannot_write_down(scene: Sc
     pid, address = refusing
     answered: set[str] = set()
     with full_disk(pid):
-        for first in range(0, 3_000, 50):
+        for first in range(0, 1_500, 50):
             answer = scene.ask(rows(first), address)
             if answer.status_code == 200:
                 answered.add(answer.json()["prediction_id"])
@@ -115,7 +162,7 @@ def test_a_gateway_told_to_refuse_answers_nothing_it_cannot_write_down(scene: Sc
         truth = httpx.post(f"{address}/models/{MODEL}/feedback", json=told, trust_env=False)
         assert truth.status_code == 503
         assert ready(address)["status"] == "degraded"
-    assert 0 < len(answered) < 60
+    assert 0 < len(answered) < 30
 
     answered.add(scene.ask(rows(3_000), address).json()["prediction_id"])
     assert ready(address)["status"] == "ready"

@@ -10,10 +10,10 @@ import json
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -22,16 +22,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from faults.scene import IS_LONG, Acknowledged, Scene, acknowledged, levels, load, seeded, until
+from faults.scene import IS_LONG, Acknowledged, Scene, acknowledged, levels, load, seeded
 
-N_GATEWAYS, N_COLLECTORS = (100, 50) if IS_LONG else (4, 3)
-LONGEST_S = 1.0
+N_GATEWAYS, N_COLLECTORS = (100, 50) if IS_LONG else (3, 2)
+LONGEST_S = 1.0 if IS_LONG else 0.5
 
 
 def kill_gateways(scene: Scene, dice: random.Random, progress: Callable[[], int]) -> None:
     """Kill the gateway a random time after its first answers, again and again."""
     for _time in range(N_GATEWAYS):
-        until(partial(is_further, progress, progress()), "answers from the new gateway")
+        scene.until(partial(is_further, progress, progress()), "answers from the new gateway")
         time.sleep(dice.uniform(0.0, LONGEST_S))
         scene.kill("gateway")
 
@@ -39,7 +39,7 @@ def kill_gateways(scene: Scene, dice: random.Random, progress: Callable[[], int]
 def kill_collectors(scene: Scene, dice: random.Random, kills: Counter[str]) -> None:
     """Kill the collecting child, or now and then the worker and the child with it, at random moments of its life."""
     while kills.total() < N_COLLECTORS:
-        pid = until(scene.collecting, "a collector at work", 120)
+        pid = scene.until(scene.collecting, "a collector at work", 120)
         time.sleep(dice.uniform(0.0, LONGEST_S))
         whom = dice.choice(("collector", "collector", "worker"))
         with suppress(ProcessLookupError):
@@ -49,7 +49,7 @@ def kill_collectors(scene: Scene, dice: random.Random, kills: Counter[str]) -> N
             else:
                 os.kill(pid, signal.SIGKILL)
             kills[whom] += 1
-            until(partial(is_gone, scene, pid), "the collector gone")
+            scene.until(partial(is_gone, scene, pid), "the collector gone")
 
 
 def is_further(progress: Callable[[], int], before: int) -> bool:
@@ -64,11 +64,10 @@ def is_gone(scene: Scene, pid: int) -> bool:
 def test_no_acknowledged_answer_is_lost_and_none_is_twice_whatever_is_killed(scene: Scene, tmp_path: Path) -> None:
     dice, begun = seeded("kills"), datetime.now(UTC)
     kills: Counter[str] = Counter()
-    with load(scene, tmp_path, dice.randrange(2**31)) as progress:
-        killing = threading.Thread(target=kill_collectors, args=(scene, random.Random(dice.random()), kills))  # noqa: S311
-        killing.start()
+    with load(scene, tmp_path, dice.randrange(2**31)) as progress, ThreadPoolExecutor(1) as aside:
+        killing = aside.submit(kill_collectors, scene, random.Random(dice.random()), kills)  # noqa: S311
         kill_gateways(scene, dice, progress)
-        killing.join()
+        killing.result()
     scene.settle()
 
     told, rows = acknowledged(tmp_path), scene.logged()

@@ -13,7 +13,7 @@ from boucle.core.freezing import freeze
 from boucle.core.schema import infer
 from boucle.core.series import Series
 from boucle.core.table import Column, Table
-from boucle.monitoring.changes import change_point, since
+from boucle.monitoring.changes import change_point, located, since
 
 HOUR = 3_600 * 1_000_000
 
@@ -69,3 +69,21 @@ def test_the_change_is_the_cut_with_the_largest_g_of_all() -> None:
 def test_nothing_is_found_in_one_step_or_none() -> None:
     assert since(_series([]), "x") is None
     assert since(_series([np.zeros(50)]), "x") is None
+
+
+@pytest.mark.parametrize("at", [100, 500, 1_000])
+def test_a_change_of_weeks_ago_is_dated_within_the_hour(at: int) -> None:
+    rng = np.random.default_rng(at)
+    steps = [rng.standard_normal(20) + (1.0 if hour >= at else 0.0) for hour in range(50 * 24)]
+
+    found = located(_series(steps), ["x"], 50 * 24 * HOUR)
+
+    assert abs(found["x"] - at * HOUR) <= HOUR
+
+
+def test_what_comes_after_the_time_asked_is_not_looked_at() -> None:
+    rng = np.random.default_rng(1)
+    steps = [rng.standard_normal(20) + (1.0 if hour >= 300 else 0.0) for hour in range(600)]
+
+    assert located(_series(steps), ["x"], 290 * HOUR) == {}
+    assert located(_series([]), ["x"], HOUR) == {}

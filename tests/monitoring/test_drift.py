@@ -199,3 +199,16 @@ def test_a_large_change_fails_and_a_smaller_one_warns() -> None:
     assert checks["drift"].observed == "2 of 3 columns moved: far, near"
     assert checks["drift:far"].evidence["wasserstein"] == pytest.approx(2.0, abs=0.1)
     assert checks["drift:far"].advice
+
+
+def test_what_leaves_a_constant_reference_is_told_by_its_share() -> None:
+    before = {"x": np.full(2_000, 7.0), "y": np.arange(2_000.0)}
+    now = {"x": np.where(np.arange(400) % 5 < 2, 9.0, 7.0), "y": np.arange(400.0) * 5}
+
+    (constant, _moving, _overall) = drift_checks(_judge(before, now))
+
+    assert constant.name == "drift:x"
+    assert constant.status == "fail"
+    assert "40.0% of the values lie outside" in constant.observed
+    assert (constant.evidence["jensen_shannon"], constant.evidence["psi"]) == (None, None)
+    assert constant.evidence["ks"] == pytest.approx(0.4)

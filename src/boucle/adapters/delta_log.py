@@ -21,6 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boucle.adapters.delta_repair import cut_back
 from boucle.core.errors import Conflict
 from boucle.core.i18n import _
 from boucle.core.report import Span
@@ -50,9 +51,11 @@ class DeltaLog:
         self._folder = folder
         self._table: DeltaTable | None = None
         self._n_commits = 0
+        self._is_mended = False
 
     def position(self, stream: str) -> int:
         """Return how far a stream is in the table, in bytes."""
+        self._mend()
         table = self._opened()
         return 0 if table is None else table.transaction_version(stream) or 0
 
@@ -135,19 +138,23 @@ class DeltaLog:
 
     def maintain(self) -> None:
         """Compact, drop files and versions that are over an hour gone, and write the table's log as a checkpoint."""
+        self._mend()
         self._table = None
         table = self._opened()
         if table is None:
             return
         if self._changed(lambda: table.optimize.compact(target_size=_FILE_BYTES, writer_properties=_writing())):
+            self.sync()  # a checkpoint stands for commits that are no more: what it tells must be on the disk, and so
             table.vacuum(retention_hours=_GRACE_H, dry_run=False, enforce_retention_duration=False, full=True)
             table.create_checkpoint()
+            self.sync()  # must it be itself
             table.cleanup_metadata()
         self._table = None
 
     def forget(self, model: str, before: int) -> None:
         """Drop the rows of a model of the days that ended before a time."""
         day = day_of(before)
+        self._mend()
         for _attempt in range(_ATTEMPTS):
             self._table = None
             table = self._opened()
@@ -167,6 +174,12 @@ class DeltaLog:
         finally:
             self._table = None
         return True
+
+    def _mend(self) -> None:
+        """Before the first change: see whether a loss of power has damaged the end of the table."""
+        if not self._is_mended:
+            cut_back(self._folder)
+            self._is_mended = True
 
     def _opened(self) -> DeltaTable | None:
         from deltalake import DeltaTable

@@ -119,8 +119,9 @@ def _invalid_request(code: str, detail: str, _problem: Mapping[str, Any]) -> Bou
     return InvalidRequest(code or "invalid-request", detail)
 
 
-def _other(_code: str, detail: str, _problem: Mapping[str, Any]) -> BoucleError:
-    return BoucleError(detail)
+def _other(_code: str, detail: str, problem: Mapping[str, Any]) -> BoucleError:
+    request_id = str(problem.get("instance") or "").partition("urn:boucle:request:")[2]
+    return BoucleError(f"{detail} ({request_id})" if request_id else detail)
 
 
 _BY_CODE = {

@@ -44,6 +44,10 @@ class TruthWriter(Protocol):
         what is counted for it so far. One that was unknown waits again when it is told again, for its prediction may
         have come since. Of one id told twice at once the last one holds."""
 
+    def awaken(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Let unknown truths of these rows (model and id) wait again: their predictions have come at last. Return how
+        many there were."""
+
     def waiting(self, limit: int) -> tuple[Truth, ...]:
         """Return truths not joined yet, those told first first."""
 

@@ -104,6 +104,7 @@ class _Batch:
     rows: LogRows = field(default_factory=LogRows)
     tallies: Tallies = field(default_factory=Tallies)
     truths: list[Truth] = field(default_factory=list)
+    counted: list[tuple[str, str]] = field(default_factory=list)  # model and id of each row that is counted
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -140,9 +141,9 @@ class Collector:
         if logged:
             world.log.append(batch.rows, logged)
         self._crash("logged")
-        n_truths = self._count(pieces, batch)
+        n_truths, n_awake = self._count(pieces, batch)
         self._crash("counted")
-        joined = self._join(batch.rows, n_truths > 0, is_behind, world.now())
+        joined = self._join(batch.rows, n_truths + n_awake > 0, is_behind, world.now())
         self._crash("joined")
         self._drop({piece.stream for piece in pieces})
         self._crash("dropped")
@@ -228,6 +229,7 @@ class Collector:
         batch.refused += decoded.refused
         if for_counts:
             count_answers(batch.tallies, of, known.reference, decoded, known.policy.slices)
+            batch.counted += zip(decoded.rows.model, decoded.rows.prediction_id, strict=True)
         if for_log:
             batch.rows.extend(decoded.rows)
 
@@ -238,12 +240,15 @@ class Collector:
         except BoucleError as error:
             batch.refused.append(Refused(record, str(error)))
 
-    def _count(self, pieces: Iterable[Piece], batch: _Batch) -> int:
-        """Write profiles, ground truth and positions in one transaction; return how many truths were told."""
+    def _count(self, pieces: Iterable[Piece], batch: _Batch) -> tuple[int, int]:
+        """Write profiles, ground truth and positions in one transaction.
+
+        Return how many truths were told, and how many given up before are awake again since their predictions came.
+        """
         world = self._world
         pieces = [piece for piece in pieces if piece.for_counts]
         if not pieces:
-            return 0
+            return 0, 0
         with world.store.collecting() as tx:
             for piece in pieces:
                 if tx.position(piece.stream) != piece.move.start:
@@ -257,9 +262,10 @@ class Collector:
                 tx.add(batch.tallies.found)
             if batch.truths:
                 tx.keep(batch.truths)
+            n_awake = tx.awaken(batch.counted) if batch.counted else 0
             self._crash("counting")
         self._counted.update({piece.stream: piece.move.stop for piece in pieces})
-        return len(batch.truths)
+        return len(batch.truths), n_awake
 
     def _drop(self, streams: Iterable[str]) -> None:
         """Delete what both sinks have, now and then: first the log must be on the disk, as the database is."""

@@ -74,16 +74,19 @@ class Join:
     def __call__(self, rows: LogRows, is_told: bool, is_behind: bool, now: int) -> Joined:
         """Join what can be joined: ``rows`` are new in the log, ``is_told`` says that truths are new.
 
-        A truth that waits for over 15 minutes belongs to no prediction, unless the collector ``is_behind``.
+        A truth that waits for over 15 minutes belongs to no prediction, unless the collector ``is_behind``; it waits
+        again when its prediction comes after all.
         """
         is_due = self._looked_at is None or not 0 <= now - self._looked_at < _ANEW_US
         if not (is_told or is_due or (self._missed and len(rows))):
             return Joined()
-        self._looked_at = now
+        if is_due:
+            self._looked_at = now
         with self._store.collecting() as tx:
             waiting = tx.waiting(MOST_WAITING)
         found = self._found(waiting, rows, is_due)
-        joining = self._joining(waiting, found, None if is_behind else now - PATIENCE_US)
+        is_sure = is_due and not is_behind  # each truth was looked for just now, in a log that misses nothing
+        joining = self._joining(waiting, found, now - PATIENCE_US if is_sure else None)
         if joining.settled and not self._settle(waiting, joining):
             return Joined()  # another collector was faster
         settled = {(truth.model, truth.id) for truth in joining.settled}

@@ -98,11 +98,7 @@ class _Making:
         slices = {one.slice: reporting.worst_of(one.checks) for one in verdicts if one.slice in self.policy.slices}
         n_rows = features.n_rows if features is not None else current["answers"].n_rows
         found = reporting.Found(checks, empty.alerts, quality, slices, n_rows, self.policy.least_rows)
-        columns = (
-            reporting.feature_columns(basis, seen, checks, self._nearby(series["features"], window))
-            if features is not None
-            else ()
-        )
+        columns = reporting.feature_columns(basis, seen, checks, series["features"]) if features is not None else ()
         return replace(
             empty,
             n_reference=basis.features.n_rows if basis.features is not None else 0,
@@ -195,12 +191,6 @@ class _Making:
                 if check.name.startswith("estimate:") and verdict.slice == self.query.slice:
                     found[verdict.window.stop, check.name.partition(":")[2]] = check.evidence["estimated"]
         return found
-
-    def _nearby(self, series: Series, window: Span) -> Series:
-        """Return the steps of the window and of as long before it: where a change is looked for."""
-        length = window.stop - window.start
-        inside = Span(window.start - length, window.stop)
-        return Series(series.grid, (step for step in series.steps if inside.start <= step[0] < inside.stop))
 
     def _series(self, stream: Stream) -> Series:
         key = Key(self.version.name, self.version.number, stream, self.query.slice)

@@ -9,11 +9,14 @@ import numpy as np
 from scipy import special
 
 from boucle.core.grid import PartKind
+from boucle.core.report import Span
 from boucle.core.series import Series
+from boucle.monitoring.steps import MINUTE
 
 MOST_GROUPS = 16
 LEAST_SIDE_ROWS = 20
 FALSE_CHANGES = 0.001
+WHOLE_STEPS, NEAR_STEPS = 128, 64
 
 
 def since(series: Series, part: str) -> int | None:
@@ -23,6 +26,31 @@ def since(series: Series, part: str) -> int | None:
     groups hold equal shares of all steps together, which knows nothing of where a change might be.
     """
     return since_each(series, (part,)).get(part)
+
+
+def located(series: Series, parts: Iterable[str], until: int) -> dict[str, int]:
+    """Return the same, looked for in all that is kept before ``until``: first in 128 steps, then in 64 near the find.
+
+    A column that moved weeks ago is dated then, and not by the noise of the last days.
+    """
+    times = series.times
+    if not times or until <= times[0]:
+        return {}
+    length = max((until - times[0]) // WHOLE_STEPS, 1)
+    found = since_each(_coarser(series, Span(times[0], until), WHOLE_STEPS), parts)
+    near: dict[int, list[str]] = {}
+    for part, at in found.items():
+        near.setdefault(at, []).append(part)
+    for at, of_step in near.items():
+        found |= since_each(_coarser(series, Span(at - length, at + length), NEAR_STEPS), of_step)
+    return found
+
+
+def _coarser(series: Series, span: Span, n_steps: int) -> Series:
+    """Return a series of some steps of equal length, of minutes at least; those without rows are left out."""
+    length = -(-max((span.stop - span.start) // n_steps, MINUTE) // MINUTE) * MINUTE
+    steps = ((at, series.within(Span(at, min(at + length, span.stop)))) for at in range(span.start, span.stop, length))
+    return Series(series.grid, ((at, profile) for at, profile in steps if profile.n_rows))
 
 
 def since_each(series: Series, parts: Iterable[str]) -> dict[str, int]:

@@ -24,7 +24,8 @@ class Distances:
     ``wasserstein`` is in standard deviations of the reference (numbers only; NaN when the reference is constant),
     ``ks`` the largest difference of the distribution functions at the bin edges (numbers only), ``psi`` and
     ``jensen_shannon`` (base 2, a distance in [0, 1]) are over ten groups of equal share of the reference for numbers,
-    over the levels, ``other`` and ``unseen`` for levels.
+    over the levels, ``other`` and ``unseen`` for levels; NaN for a number that is constant in the reference, of which
+    ``ks`` tells how much moved.
     """
 
     wasserstein: Any
@@ -114,7 +115,8 @@ def _over_groups(reference: Profile, current: Profile) -> tuple[Any, Any]:
         with np.errstate(divide="ignore", invalid="ignore"):
             shares.append(counts / at.total(profile.counts)[owner])
     firsts = group_of[at.starts]
-    both = _both(at, reference, current)
+    is_single = np.diff(np.append(firsts, n_groups)) == 1  # of a number: the reference is constant, or nearly so
+    both = _both(at, reference, current) & ~(is_single & at.is_number)
     return tuple(  # type: ignore[return-value]
         np.where(both, np.add.reduceat(terms, firsts), np.nan) for terms in (_psi(*shares), _divergence(*shares))
     )

@@ -11,7 +11,7 @@ from boucle.core.i18n import _
 from boucle.core.profile import Profile
 from boucle.core.report import ColumnReport, Quality, Span, Traffic
 from boucle.core.series import Series
-from boucle.monitoring.changes import since_each
+from boucle.monitoring.changes import located
 from boucle.monitoring.drift import Drift, drift
 from boucle.monitoring.drift_checks import untested
 from boucle.monitoring.grids import LATENCY, OUTCOME
@@ -31,7 +31,9 @@ def feature_columns(basis: Basis, seen: Seen, checks: Iterable[Check], series: S
     grid = basis.features.grid
     skip = untested(basis.schema, grid, seen.window) | {part.name for part in grid.parts if part.column == seen.own}
     found = drift(basis.features, seen.features, basis.policy.false_alarms, skip)
-    return column_reports(basis.features, seen.features, Judged(found, tuple(checks), _since(found, series)))
+    return column_reports(
+        basis.features, seen.features, Judged(found, tuple(checks), _since(found, series, seen.window.stop))
+    )
 
 
 def answer_columns(basis: Basis, current: Profile | None, checks: Iterable[Check]) -> tuple[ColumnReport, ...]:
@@ -132,8 +134,8 @@ def _sentence(check: Check) -> str:
     return (text if names_itself else f"{subject}: {text}") + "."
 
 
-def _since(found: Drift, series: Series) -> dict[str, int]:
-    return since_each(series, [part.name for part in found.flagged[:MOST_DATED]])
+def _since(found: Drift, series: Series, until: int) -> dict[str, int]:
+    return located(series, [part.name for part in found.flagged[:MOST_DATED]], until)
 
 
 def _quantile(traffic: Profile, share: float) -> float | None:

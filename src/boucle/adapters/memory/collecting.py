@@ -54,6 +54,9 @@ class _Transaction:
     def keep(self, truths: Iterable[Truth]) -> None:
         self._truths.keep(truths)
 
+    def awaken(self, rows: Iterable[tuple[str, str]]) -> int:
+        return self._truths.awaken(rows)
+
     def waiting(self, limit: int) -> tuple[Truth, ...]:
         return self._truths.waiting(limit)
 

@@ -57,6 +57,12 @@ class Truths:
             elif known.state == "unknown" or _text(known.value) != _text(truth.value):
                 self._held[key] = replace(truth, counted=known.counted, minute=known.minute)
 
+    def awaken(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Let unknown truths of these rows wait again; return how many there were."""
+        found = [key for key in set(rows) if key in self._held and self._held[key].state == "unknown"]
+        self._held.update({key: replace(self._held[key], state="waiting") for key in found})
+        return len(found)
+
     def waiting(self, limit: int) -> tuple[Truth, ...]:
         """Return truths not joined yet, those told first first."""
         found = [truth for truth in self._held.values() if truth.state == "waiting"]
@@ -73,8 +79,8 @@ class Truths:
     def forget(self, model: str, before: int) -> None:
         """Forget truths of predictions before a time, and those told before it that belong to none."""
         for key, truth in list(self._held.items()):
-            at = truth.minute if truth.state == "joined" else truth.at
-            if truth.model == model and at is not None and at < before:
+            at = truth.at if truth.minute is None else truth.minute
+            if truth.model == model and at < before:
                 del self._held[key]
 
 

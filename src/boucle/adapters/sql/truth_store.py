@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from boucle.labels.truth import Truth
 
 _c = table.c
 _CHUNK = 20_000  # rows written at once
+_ASKED = 5_000  # ids looked up at once; a statement takes some 30,000 values
 _IDS_TOLD = 20
 
 
@@ -66,6 +68,23 @@ class Truths:
         last = {(truth.model, told_id(truth.id)): truth for truth in truths}
         self._many(keep, [_row(truth, id_) for (_model, id_), truth in last.items()])
 
+    def awaken(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Let unknown truths of these rows (model and id) wait again; return how many there were."""
+        if not self._connection.execute(sa.select(sa.exists().where(_c.state == "unknown"))).scalar_one():
+            return 0  # as a rule: asked of every pass, it must cost nothing
+        ids: dict[str, list[str]] = defaultdict(list)
+        for model, id_ in rows:
+            ids[model].append(id_)
+        is_unknown = sa.func.coalesce(_c.state, "") == "unknown"  # so that SQLite goes by the ids, not by the states
+        n_awake = 0
+        for model, those in ids.items():
+            for start in range(0, len(those), _ASKED):
+                asked = (_c.model == model) & _c.id.in_(those[start : start + _ASKED])
+                n_awake += self._connection.execute(
+                    table.update().where(asked, is_unknown).values(state="waiting")
+                ).rowcount
+        return n_awake
+
     def waiting(self, limit: int) -> tuple[Truth, ...]:
         """Return truths not joined yet, those told first first."""
         wanted = sa.select(table).where(_c.state == "waiting").order_by(_c.at, _c.model, _c.id).limit(limit)
@@ -90,7 +109,7 @@ class Truths:
 
     def forget(self, model: str, before: int) -> None:
         """Forget truths of predictions before a time, and those told before it that belong to none."""
-        is_old = sa.case((_c.state == "joined", _c.minute), else_=_c.at) < before
+        is_old = sa.func.coalesce(_c.minute, _c.at) < before  # a correction that waits has the minute it is counted in
         self._connection.execute(table.delete().where(_c.model == model, is_old))
 
     def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
