@@ -1,15 +1,19 @@
-"""What the inference log costs: CPU of the gateway a request, with and without it, in many short interleaved rounds.
+"""What the inference log costs: CPU of the gateway a request, with and without it, in turns of a twentieth of a second.
 
-    python benchmarks/journal.py [--rounds 40] [--seconds 1] [--connections 8]        needs wrk
+    python benchmarks/journal.py [--seconds 60] [--connections 8]        needs wrk
 
-One gateway process answers one row at a time of the linear ONNX model of `serving.py`; a signal turns its log on and
-off between rounds, so that both halves of a pair share process, memory and neighbours. The ratio is that of CPU
-seconds a request; its interval is a bootstrap over pairs. Beside it: what one record costs alone, and the bytes.
+One gateway process answers one row at a time of the linear ONNX model of `serving.py` (four numbers: the cheapest
+request there is), one row of 20 raw columns (a pipeline: 12 numbers scaled, 8 categories encoded, a logistic
+regression; compiled, too), and 100 such rows. It turns its log on and off twenty times a second, so that both halves
+of a pair share process, memory, clock and neighbours. A pair is two blocks side by side; the figure is the median of
+the pairs, its interval a bootstrap over them. The thread that brings segments to the disk works in both halves: its
+CPU is taken out of the blocks and added to the log's side. Beside it: what one record costs alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -18,16 +22,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 _RESAMPLED = 10_000
+_BLOCK_S, _LEAST_REQUESTS = 0.05, 20
 
 
-def serve() -> None:
-    """Serve the home of BOUCLE_HOME with a log that SIGUSR1 turns on and off."""
+def serve(notes: Path) -> None:
+    """Serve the home of BOUCLE_HOME with a log that goes on and off; SIGUSR1 begins the notes, a second ends them."""
     from boucle.bootstrap import server
     from boucle.bootstrap.gateway import gateway
     from boucle.bootstrap.sockets import listen
@@ -36,46 +43,48 @@ def serve() -> None:
 
     settings = load()
     app = gateway(settings)
+    begun, ended = threading.Event(), threading.Event()
 
     def turn(*_told: object) -> None:
-        app.recorder.is_on = not app.recorder.is_on
+        (ended if begun.is_set() else begun).set()
+
+    def follow() -> None:
+        begun.wait()
+        notes.write_text(json.dumps(blocks(app, ended)))
 
     signal.signal(signal.SIGUSR1, turn)
+    threading.Thread(target=follow, daemon=True).start()
     server.serve(app, listen(settings.host, settings.gateway_port), http=ReceiptProtocol)
 
 
-def cpu_ns(pid: int) -> int:
-    """Return the CPU time of all threads of a process (its clock, as clock_getcpuclockid(3) makes it)."""
-    return time.clock_gettime_ns((~pid << 3) | 2)
+def blocks(app: Any, ended: threading.Event) -> dict[str, Any]:
+    """Return (is on, CPU ns, requests) of each block, and the CPU ns of the thread that brings the log to the disk."""
+    syncing = next(each for each in threading.enumerate() if each.name == "segments")
+    clock = time.pthread_getcpuclockid(syncing.ident or 0)
+
+    def seen() -> tuple[int, int, int]:
+        synced = time.clock_gettime_ns(clock)
+        meters = [meter for versions in app.meters.by_version.values() for meter in versions.values()]
+        return time.process_time_ns() - synced, sum(meter.predictions for meter in meters), synced
+
+    first = before = seen()
+    found = []
+    while not ended.is_set():
+        time.sleep(_BLOCK_S)
+        now = seen()
+        found.append((app.recorder.is_on, now[0] - before[0], now[1] - before[1]))
+        app.recorder.is_on = not app.recorder.is_on
+        before = seen()
+    return {"blocks": found, "synced": before[2] - first[2]}
 
 
-def paired(pid: int, url: str, script: Path, options: argparse.Namespace) -> list[tuple[float, float]]:
-    """Return CPU microseconds a request, (with, without) the log, of each pair of rounds."""
-    from serving import Target, load
-
-    def measured() -> float:
-        before, start = load_requests(), cpu_ns(pid)
-        cell = load(Target("gateway", url, (pid,)), options.connections, options.seconds, script)
-        used = cpu_ns(pid) - start
-        assert cell.errors == 0
-        return used / 1000 / (load_requests() - before)
-
-    def load_requests() -> float:
-        import httpx
-
-        text = httpx.get(url.rsplit("/models/", 1)[0] + "/metrics", trust_env=False).text
-        lines = [line for line in text.splitlines() if line.startswith("boucle_requests_total")]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'status="2xx"' in line)
-
-    pairs, is_on = [], True
-    measured()
-    for _round in range(options.rounds):
-        found = {is_on: measured()}
-        os.kill(pid, signal.SIGUSR1)
-        is_on = not is_on
-        found[is_on] = measured()
-        pairs.append((found[True], found[False]))
-    return pairs
+def pairs_of(notes: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return CPU microseconds a request, (with, without) the log, of each two blocks side by side."""
+    found = [(is_on, cpu / 1000 / n) for is_on, cpu, n in notes["blocks"] if n >= _LEAST_REQUESTS]
+    n_logged = sum(n for is_on, _cpu, n in notes["blocks"] if is_on)
+    synced = notes["synced"] / 1000 / n_logged
+    pairs = [(one, other) for one, other in itertools.pairwise(found) if one[0] != other[0]]
+    return [(dict(pair)[True] + synced, dict(pair)[False]) for pair in pairs[::2]]
 
 
 def interval(pairs: list[tuple[float, float]]) -> tuple[float, float, float]:
@@ -103,41 +112,86 @@ def alone(folder: Path) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--serve", type=Path, metavar="NOTES", help="what this command starts")
+    parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--connections", type=int, default=8)
     options = parser.parse_args()
     if options.serve:
-        serve()
+        serve(options.serve)
         return
-    import apps
-    from boucle.bootstrap.sockets import listen
-    from serving import Target, await_answer, one_thread, platform, wrk_script
+    from serving import platform
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"one record alone: {alone(folder / 'alone'):.2f} us of CPU")
-        with platform(folder) as targets, listen("127.0.0.1", 0) as free:
-            told = targets[1].url
-            port = free.getsockname()[1]
-            free.close()
-            environ = {**one_thread(), "BOUCLE_HOME": str(folder / "home"), "BOUCLE_GATEWAY_PORT": str(port)}
-            environ["BOUCLE_PORT"] = os.environ["BOUCLE_URL"].rsplit(":", 1)[1].strip("/")
-            body = json.dumps([{name: apps.row()[name] for name in apps.NUMBERS}])
-            script = wrk_script(folder, body)
-            process = subprocess.Popen([sys.executable, __file__, "--serve"], env=environ)
-            try:
-                url = f"http://127.0.0.1:{port}/models/" + told.rsplit("/models/", 1)[1]
-                await_answer(Target("gateway", url, (process.pid,)), body)
-                pairs = paired(process.pid, url, script, options)
-            finally:
-                process.terminate()
-                process.wait()
-    share, low, high = interval(pairs)
-    with_log, without = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"CPU a request: {without:.1f} us without, {with_log:.1f} us with the log ({options.rounds} pairs)")
-    print(f"the log costs {share:+.1%} of CPU a request, 95 % interval {low:+.1%} to {high:+.1%}")
+        print(f"one record of 500 + 150 bytes alone: {alone(folder / 'alone'):.2f} us of CPU")
+        with platform(folder):
+            told, rows = twenty()
+            one, many = (part.to_json(orient="records") for part in (rows.head(1), rows.head(100)))
+            for model, what, body in (linear(), (told, "one row of 20 columns", one), (told, "100 rows", many)):
+                pairs = measured(folder, model, body, options)
+                share, low, high = interval(pairs)
+                with_log, without = (statistics.median(side) for side in zip(*pairs, strict=True))
+                print(f"{what}: CPU a row {without:.1f} us without, {with_log:.1f} us with the log", end="; ")
+                print(f"the log costs {share:+.1%}, 95 % interval {low:+.1%} to {high:+.1%} ({len(pairs)} pairs)")
+
+
+def linear() -> tuple[str, str, str]:
+    """Return the name of the model that `serving.py` deployed, what is asked of it, and the request."""
+    import apps
+
+    return "linear", "one row of 4 numbers", json.dumps([{name: apps.row()[name] for name in apps.NUMBERS}])
+
+
+def twenty() -> tuple[str, Any]:
+    """Deploy the pipeline of 20 columns; return its name and rows."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    import boucle
+
+    dice = np.random.default_rng(0)
+    numbers = {f"number{place}": dice.normal(100.0, 15.0, 2_000).round(3) for place in range(12)}
+    levels = {f"level{place}": dice.choice([f"value {i}" for i in range(4 + place)], 2_000) for place in range(8)}
+    rows = pd.DataFrame({**numbers, **levels})
+    prepare = make_column_transformer(
+        (StandardScaler(), list(numbers)), (OneHotEncoder(handle_unknown="ignore"), list(levels))
+    )
+    model = make_pipeline(prepare, LogisticRegression()).fit(rows, rows["number0"] > 100)
+    deployment = boucle.deploy(model, "twenty", example=rows)
+    assert deployment.runtime == "onnx"
+    return "twenty", rows
+
+
+def measured(folder: Path, model: str, body: str, options: argparse.Namespace) -> list[tuple[float, float]]:
+    """Return the pairs of a gateway that is asked for nothing else than one model."""
+    from boucle.bootstrap.sockets import listen
+    from serving import Target, await_answer, load, one_thread, wrk_script
+
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    environ = {**one_thread(), "BOUCLE_HOME": str(folder / "home"), "BOUCLE_GATEWAY_PORT": str(port)}
+    environ["BOUCLE_PORT"] = os.environ["BOUCLE_URL"].rsplit(":", 1)[1].strip("/")
+    script, notes = wrk_script(folder, body), folder / "notes.json"
+    notes.unlink(missing_ok=True)
+    process = subprocess.Popen([sys.executable, __file__, "--serve", str(notes)], env=environ)
+    try:
+        target = Target("gateway", f"http://127.0.0.1:{port}/models/{model}/invocations", (process.pid,))
+        await_answer(target, body)
+        load(target, options.connections, 2, script)
+        process.send_signal(signal.SIGUSR1)
+        cell = load(target, options.connections, options.seconds, script)
+        assert cell.errors == 0
+        process.send_signal(signal.SIGUSR1)
+        while not notes.exists() or not notes.read_text().endswith("}"):
+            time.sleep(0.1)
+    finally:
+        process.terminate()
+        process.wait()
+    return pairs_of(json.loads(notes.read_text()))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from boucle.core.ids import uuid7
-from boucle.gateway.recording import Recorder
-from boucle.gateway.requests import Budget, Exchange, Headers, Holding, body_of, caller_of, event_time
+from boucle.gateway.recording import Asked, Recorder, Reply
+from boucle.gateway.requests import Budget, Exchange, Holding, body_of, event_time
 from boucle.serving.batch import Answered
 from boucle.serving.decode import CSV, decode, media_type
 from boucle.serving.endpoint import Endpoint
@@ -21,32 +21,10 @@ from boucle.serving.limits import Limits
 from boucle.serving.plan import RowPlan, Rows
 
 T = TypeVar("T")
-Header = tuple[bytes, bytes]
 _LARGE_BODY, _LARGE_ROWS = 128 * 1024, 2_000  # beyond these, other requests would notice the event loop standing still
 _BODIES_HELD, _LEAST_HELD_BYTES = 16, 128 * 1024 * 1024  # large bodies in memory at once: so many of the largest
 _MAX_NAMED = 20
 _JSON_TYPE, _CSV_TYPE = (b"content-type", b"application/json"), (b"content-type", b"text/csv; charset=utf-8")
-
-
-class _Asked(NamedTuple):
-    """What came in: checked rows, the bytes they were read from, when it happened (0: now), when work on it began."""
-
-    endpoint: Endpoint
-    headers: Headers
-    rows: Rows
-    body: bytes
-    media: str
-    at: int
-    start: float
-
-
-class _Reply(NamedTuple):
-    """What goes out, and the seconds it took to make."""
-
-    kind: Header
-    content: bytes
-    prediction_id: str
-    seconds: float
 
 
 class Invocations:
@@ -86,7 +64,7 @@ class Invocations:
             told.append((b"x-boucle-ignored-columns", _ignored(rows.ignored)))
         await exchange.respond(200, reply.content, told)
 
-    async def _asked(self, endpoint: Endpoint, exchange: Exchange, holding: Holding, start: float) -> _Asked:
+    async def _asked(self, endpoint: Endpoint, exchange: Exchange, holding: Holding, start: float) -> Asked:
         headers = exchange.headers
         media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
         told_at = headers.get(b"x-boucle-time")
@@ -96,21 +74,21 @@ class Invocations:
             rows = await self._aside(read_rows, endpoint.plan, body, media)
         else:
             rows = read_rows(endpoint.plan, body, media)
-        return _Asked(endpoint, headers, rows, body, media, at, start)
+        return Asked(endpoint, headers, rows, body, media, at, start)
 
-    def _finished(self, asked: _Asked, answered: Answered) -> _Reply:
+    def _finished(self, asked: Asked, answered: Answered) -> Reply:
         """Return the reply, its record held: the next flush writes it."""
         reply = _reply(asked, answered)
         if self._recorder.is_on:
-            self._recorder.hold(asked.endpoint, _record(asked, reply))
+            self._recorder.hold(asked, reply)
         return reply
 
-    async def _large(self, asked: _Asked, answered: Answered) -> _Reply:
+    async def _large(self, asked: Asked, answered: Answered) -> Reply:
         """Return the reply when its record is written, in a thread; so are many rows."""
         is_long = asked.rows.n_rows > _LARGE_ROWS
         reply = await self._aside(_reply, asked, answered) if is_long else _reply(asked, answered)
         if self._recorder.is_on:
-            await self._recorder.record_aside(asked.endpoint, _record(asked, reply), self._executor)
+            await self._recorder.record_aside(asked, reply, self._executor)
         return reply
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
@@ -125,29 +103,18 @@ def read_rows(plan: RowPlan, body: bytes, media: str) -> Rows:
     return plan.read(raw, has_long_texts=len(body) > plan.limits.max_text_bytes)
 
 
-def _reply(asked: _Asked, answered: Answered) -> _Reply:
+def _reply(asked: Asked, answered: Answered) -> Reply:
     """Return the answers as bytes: CSV when asked for, or for CSV when nothing is."""
     endpoint, rows = asked.endpoint, asked.rows
     answers, first, last = answered
     prediction_id = uuid7()
     accept = asked.headers.get(b"accept")
     if asked.media == CSV if accept is None else b"text/csv" in accept:
-        kind, content = _CSV_TYPE, endpoint.encoder.to_csv(answers, first, last, rows.groups)
+        kind, content, form = _CSV_TYPE, endpoint.encoder.to_csv(answers, first, last, rows.groups), "csv"
     else:
-        kind, content = _JSON_TYPE, endpoint.encoder.to_json(answers, first, last, prediction_id, rows.groups)
-    return _Reply(kind, content, prediction_id, perf_counter() - asked.start)
-
-
-def _record(asked: _Asked, reply: _Reply) -> list[bytes]:
-    """Return the buffers of the record of an answer."""
-    now = time_ns() // 1000
-    return asked.endpoint.packer.answer(
-        reply.prediction_id,
-        (asked.at or now, now, int(reply.seconds * 1e6)),
-        (asked.body, "csv" if asked.media == CSV else "json"),
-        (reply.content, "csv" if reply.kind is _CSV_TYPE else "json"),
-        caller_of(asked.headers),
-    )
+        content = endpoint.encoder.to_json(answers, first, last, prediction_id, rows.groups)
+        kind, form = _JSON_TYPE, "json"
+    return Reply(kind, content, form, prediction_id, perf_counter() - asked.start)
 
 
 def _ignored(names: tuple[str, ...]) -> bytes:

@@ -8,22 +8,52 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from time import monotonic, time_ns
+from typing import NamedTuple
 
 from boucle.core.errors import Unavailable
 from boucle.core.i18n import _
 from boucle.core.record import InferenceRecord
 from boucle.core.segment import pack
+from boucle.gateway.requests import Headers, caller_of
+from boucle.serving.decode import CSV
 from boucle.serving.endpoint import Endpoint
+from boucle.serving.plan import Rows
 from boucle.serving.ports import Journal
 
 log = logging.getLogger("boucle.gateway")
 _SAID_EVERY_S = 60.0
+_MOST_BUFFERS = 1_000  # of one write: Linux takes 1,024
 
 
 class LogFull(Unavailable):
     """What must be written down cannot be: it is not answered."""
 
     code = "log-full"
+
+
+Header = tuple[bytes, bytes]
+
+
+class Asked(NamedTuple):
+    """What came in: checked rows, the bytes they were read from, when it happened (0: now), when work on it began."""
+
+    endpoint: Endpoint
+    headers: Headers
+    rows: Rows
+    body: bytes
+    media: str
+    at: int
+    start: float
+
+
+class Reply(NamedTuple):
+    """What goes out, its form (``json`` or ``csv``), and the seconds it took to make."""
+
+    kind: Header
+    content: bytes
+    form: str
+    prediction_id: str
+    seconds: float
 
 
 class Recorder:
@@ -44,37 +74,38 @@ class Recorder:
         self.feedback: Counter[str] = Counter()
         self._gaps: Counter[tuple[str, int]] = Counter()
         self._said_at = float("-inf")
-        self._held: list[bytes] = []
-        self._holders: list[Endpoint] = []
+        self._held: list[tuple[Asked, Reply]] = []
 
-    def hold(self, endpoint: Endpoint, buffers: Sequence[bytes]) -> None:
+    def hold(self, asked: Asked, reply: Reply) -> None:
         """Take an answer that the next ``flush`` writes. It must not be sent before."""
-        self._held += buffers
-        self._holders.append(endpoint)
+        self._held.append((asked, reply))
 
     def flush(self) -> None:
         """Write all that is held in one write. Raises LogFull when it cannot be and must be: it holds for each."""
-        held, holders = self._held, self._holders
-        if not holders or self._journal is None:
+        held = self._held
+        if not held or self._journal is None:
             return
-        self._held, self._holders = [], []
+        self._held = []
+        buffers = packed(held)
         try:
-            self.n_bytes += self._journal.append(held if len(held) == 1 else (b"".join(held),))
+            is_small = 1 < len(buffers) == len(held)  # then one copy costs less than many buffers
+            is_one = is_small or len(buffers) > _MOST_BUFFERS
+            self.n_bytes += self._journal.append((b"".join(buffers),) if is_one else buffers)
         except OSError as error:
-            self._lost(holders, error)
+            self._lost([asked.endpoint for asked, _reply in held], error)
         else:
             if self.trouble:
                 self._recovered()
 
-    async def record_aside(self, endpoint: Endpoint, buffers: Sequence[bytes], executor: Executor) -> None:
+    async def record_aside(self, asked: Asked, reply: Reply, executor: Executor) -> None:
         """Write a large answer in a thread. Raises LogFull when it cannot be written and must be."""
         if self._journal is None:
             return
         try:
             loop = asyncio.get_running_loop()
-            self.n_bytes += await loop.run_in_executor(executor, self._journal.append, buffers)
+            self.n_bytes += await loop.run_in_executor(executor, self._journal.append, packed([(asked, reply)]))
         except OSError as error:
-            self._lost([endpoint], error)
+            self._lost([asked.endpoint], error)
         else:
             if self.trouble:
                 self._recovered()
@@ -137,6 +168,21 @@ class Recorder:
             self._say(error)
             return False
         return True
+
+
+def packed(held: Sequence[tuple[Asked, Reply]]) -> list[bytes]:
+    """Return the buffers of the records of answers: all in one go, for a loop costs less than its first turn."""
+    now = time_ns() // 1000
+    buffers: list[bytes] = []
+    for asked, reply in held:
+        buffers += asked.endpoint.packer.answer(
+            reply.prediction_id,
+            (asked.at or now, now, int(reply.seconds * 1e6)),
+            (asked.body, "csv" if asked.media == CSV else "json"),
+            (reply.content, reply.form),
+            caller_of(asked.headers),
+        )
+    return buffers
 
 
 def _full(error: OSError) -> LogFull:
