@@ -106,7 +106,7 @@ class EvidentlyReports:
         try:
             status = self._lend.processes.run(Command(argv, folder, environ | quiet, self._lend.timeout_s), hear)
         except TimeoutError as error:
-            text = _("Evidently made no report in {n} s. Ask a shorter window: --since, --until.")
+            text = _("Evidently made no report in {n} s. Ask for a shorter window: --since, --until.")
             raise EvidentlyFailed(text.format(n=f"{self._lend.timeout_s:g}")) from error
         if status or not (folder / script.REPORT).is_file():
             text = _("Evidently ended with status {status}: {last}")

@@ -117,7 +117,7 @@ def _value(place: int, value: Any) -> Any:
         return list(value)
     if _is_scalar(value) and value != "":
         return value
-    detail = _("the value is {found}, expected a number, a text, true, false or a list of them; leave the row out else")
+    detail = _("the value is {found}, expected a number, a text, true, false or a list; otherwise leave the row out")
     raise _unreadable(place, detail.format(found=shown(value)))
 
 

@@ -42,7 +42,7 @@ class TooManyRows(TooLarge):
 
     def __init__(self, found: int, limit: int) -> None:
         super().__init__(_("rows"), found, limit)
-        cure = _("The window holds {n} rows, and one answer takes {limit}. Ask a shorter window, or say limit=.")
+        cure = _("The window holds {n} rows, and one answer takes {limit}. Ask for a shorter window, or say limit=.")
         self.args = (cure.format(n=found, limit=limit),)
 
 

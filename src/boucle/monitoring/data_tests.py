@@ -245,7 +245,7 @@ def _refusals(n_requests: int, n_refused: int) -> Check:
             n=n_refused, total=n_requests, share=share
         ),
         expected=_("under {limit:.0%}").format(limit=REFUSED_WARN),
-        advice=_("Their rows have a wrong type or lack a column: read the answers 422 that the callers got.")
+        advice=_("A column of their rows has a wrong type or is missing: read the answers 422 that the callers got.")
         if status != "pass"
         else "",
         evidence={"n_requests": n_requests, "n_refused": n_refused, "share": share},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from boucle.core.check import Check, Status
 from boucle.core.grid import Grid
-from boucle.core.i18n import _
+from boucle.core.i18n import _, ngettext
 from boucle.core.report import Span
 from boucle.core.schema import Schema
 from boucle.core.watching import DAY_S
@@ -115,7 +115,8 @@ def _overall(drift: Drift, parts: list[Check]) -> Check:
     statuses = {check.status for check in parts}
     worst: Status = "fail" if "fail" in statuses else "warn" if "warn" in statuses else "pass"
     names = ", ".join(part.name for part in flagged[:NAMED]) + (" …" if len(flagged) > NAMED else "")
-    observed = _("{n} of {total} columns moved: {names}") if flagged else _("none of {total} columns moved")
+    moved = ngettext("{n} of {total} columns moved: {names}", "{n} of {total} columns moved: {names}", len(flagged))
+    observed = moved if flagged else _("none of {total} columns moved")
     return Check(
         "drift",
         worst,

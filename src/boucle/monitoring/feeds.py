@@ -219,8 +219,10 @@ def _image_check(name: str, image: _Image) -> Check:
         kind, observed = "sign", _("{name} has its sign flipped").format(name=name)
     elif image.factor == 1.0:
         kind = "unit" if words else "offset"
-        observed = _("{name} is the reference moved by {offset:+.6g} {words}").format(
-            name=name, offset=image.offset, words=words
+        observed = (
+            _("{name} is the reference moved by {offset:+.6g} {words}")
+            .format(name=name, offset=image.offset, words=words)
+            .rstrip()
         )
     else:
         kind = "unit"

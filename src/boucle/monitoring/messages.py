@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 from boucle.core.alert import Alert
-from boucle.core.i18n import _, ngettext
+from boucle.core.i18n import N_, _, ngettext
 from boucle.monitoring.alerting import MOST_TEXT, apart
 from boucle.monitoring.ports import Event
 
 MOST_NAMED, MOST_LISTED = 3, 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEVERITIES = {"info": N_("info"), "warning": N_("warning"), "critical": N_("critical")}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _subject(event: Event, alerts: tuple[Alert, ...]) -> str:
     if len(alerts) > MOST_NAMED:
         names = _("{names} and {n} more").format(names=names, n=len(alerts) - MOST_NAMED)
     template = _("{model}: {names} ({severity})") if event == "opened" else _("{model}: {names} (good again)")
-    return one_line(template.format(model=lead.model, names=names, severity=_(lead.severity)))
+    return one_line(template.format(model=lead.model, names=names, severity=_(_SEVERITIES[lead.severity])))
 
 
 def _headline(event: Event, alerts: tuple[Alert, ...]) -> str:
@@ -95,7 +96,9 @@ def _item(alert: Alert) -> str:
     seen = one_line(check.observed or _("no details"))
     if check.expected:
         seen = _("{observed} (expected: {expected})").format(observed=seen, expected=one_line(check.expected))
-    told = f"{one_line(_name(alert))} ({_(alert.severity)}): {seen}"
+    told = _("{name} ({severity}): {observed}").format(
+        name=one_line(_name(alert)), severity=_(_SEVERITIES[alert.severity]), observed=seen
+    )
     return f"{told}. {one_line(check.advice)}" if check.advice and alert.is_open else told
 
 

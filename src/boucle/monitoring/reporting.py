@@ -131,7 +131,7 @@ def _sentence(check: Check) -> str:
     subject = check.name.partition(":")[2]
     text = check.observed.rstrip(".")
     names_itself = not subject or subject in text
-    return (text if names_itself else f"{subject}: {text}") + "."
+    return (text if names_itself else _("{title}: {subject}").format(title=subject, subject=text)) + "."
 
 
 def _since(found: Drift, series: Series, until: int) -> dict[str, int]:

@@ -28,7 +28,7 @@ BESIDE = "/beside"  # no model is named so: what is written beside the looks lea
 MOST_OPEN, YEAR_S, SECOND = 1_000, 365 * 86_400, 1_000_000
 ACTOR = "api"
 IsOpen = Annotated[bool | None, Query(alias="open", description=N_("Only open ones, or only closed ones"))]
-Since = Annotated[int | None, Query(ge=0, le=BIGGEST, description=N_("Bad then or later, UTC microseconds"))]
+Since = Annotated[int | None, Query(ge=0, le=BIGGEST, description=N_("Only those bad at that time or later, UTC us"))]
 Limit = Annotated[int, Query(ge=1, le=MOST_OPEN, description=N_("How many at most"))]
 AlertId = Annotated[str, Path(max_length=100, pattern="^[0-9A-Za-z_:-]+$", description=N_("Identifier of the alert"))]
 _SILENCE = {
