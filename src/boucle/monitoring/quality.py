@@ -24,6 +24,7 @@ from boucle.core.report import Metric, Quality
 from boucle.core.signature import Signature
 from boucle.monitoring.counted import Counted
 from boucle.monitoring.estimates import Calibration, estimated, spread_of_sample
+from boucle.monitoring.metric_names import metric_title
 from boucle.monitoring.metrics import IN_UNIT, Z, is_better_higher, realised
 
 ALPHA = 0.0002
@@ -128,7 +129,9 @@ def _quality_check(metric: Metric, expected: Metric, alpha: float, n: int) -> Ch
     chance = float(-ndtri(alpha)) * error
     evidence: dict[str, Any] = {"realised": value, "expected": before, "n": n, "effect": bound, "chance": chance}
     evidence |= {"low": metric.low, "high": metric.high}
-    observed = _("{metric} is {value} on {n} labelled rows").format(metric=metric.name, value=f"{value:.4g}", n=n)
+    observed = _("{metric} is {value} on {n} labelled rows").format(
+        metric=metric_title(metric.name), value=f"{value:.4g}", n=n
+    )
     told = _("{value}, and not worse by {bound}").format(value=f"{before:.4g}", bound=f"{max(bound, chance):.2g}")
     if worse <= bound or worse <= chance or metric.low is None:
         return Check(f"quality:{metric.name}", "pass", observed, told, evidence=evidence)
@@ -164,12 +167,14 @@ def _estimate_check(name: str, now: float, before: float, labelled: Labelled) ->
         bound = max(bound, float(-ndtri(labelled.alpha)) * spread_of_sample(labelled.answers))
     is_raw = labelled.calibration is None or labelled.calibration.way == "raw"
     evidence = {"estimated": now, "expected": before, "bound": bound, "is_calibrated": not is_raw}
-    observed = _("{metric} is estimated at {value}, before labels").format(metric=name, value=f"{now:.4g}")
+    observed = _("{metric} is estimated at {value}, before labels").format(
+        metric=metric_title(name), value=f"{now:.4g}"
+    )
     if is_raw:
         observed = _(
             "{metric} is estimated at {value} from the model's own probabilities, too few labels to check them"
         )
-        observed = observed.format(metric=name, value=f"{now:.4g}")
+        observed = observed.format(metric=metric_title(name), value=f"{now:.4g}")
     told = _("{value}, and not worse by {bound}").format(value=f"{before:.4g}", bound=f"{bound:.2g}")
     if worse <= bound:
         return Check(f"estimate:{name}", "pass", observed, told, evidence=evidence)

@@ -15,6 +15,7 @@ from boucle.core.report import ColumnReport, Metric, QualityPoint, Report
 from boucle.core.version import Version
 from boucle.loop.periodic import PastReport
 from boucle.loop.reports import ReportQuery
+from boucle.monitoring import metric_names
 from boucle.monitoring.ports import AlertQuery
 from boucle.web.pages import watch_names, words
 from boucle.web.pages.alert_groups import Group, commands, evidence_of, groups_of
@@ -233,7 +234,7 @@ class Monitoring:
 
     def metric_title(self, name: str) -> str:
         """Return a metric in words; a name not known here is its own title."""
-        return watch_names.metric_title(name)
+        return metric_names.metric_title(name)
 
     def severity_words(self, severity: str) -> str:
         """Return how grave an alert is."""
@@ -278,4 +279,4 @@ def _history(name: str, points: Sequence[QualityPoint]) -> History:
     realised = [point.realised for point in points]
     estimated = [point.estimated for point in points]
     lines, known = lines_of(times, realised, estimated), strip_of(times, [point.n_labelled for point in points])
-    return History(watch_names.metric_title(name), tuple(points), lines, known)
+    return History(metric_names.metric_title(name), tuple(points), lines, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boucle.core.i18n import N_, _, ngettext
+from boucle.monitoring.metric_names import metric_title
 
 _CHECKS = {
     "drift": N_("Drift"),
@@ -23,30 +24,6 @@ _CHECKS = {
     "expectation": N_("Expectation"),
     "answers": N_("Answers"),
     "outside": N_("From an Alertmanager"),
-}
-_METRICS = {
-    "accuracy": N_("Accuracy"),
-    "balanced_accuracy": N_("Balanced accuracy"),
-    "precision": N_("Precision"),
-    "recall": N_("Recall"),
-    "f1": N_("F1"),
-    "auc": N_("AUC"),
-    "log_loss": N_("Log loss"),
-    "brier": N_("Brier score"),
-    "calibration_error": N_("Calibration error"),
-    "mae": N_("Mean absolute error"),
-    "rmse": N_("Root mean squared error"),
-    "mape": N_("Mean absolute percentage error"),
-    "mase": N_("Error to naive (MASE)"),
-    "naive_ratio": N_("Error to naive"),
-    "interval_coverage": N_("Outcomes inside their interval"),
-    "interval_width": N_("Width of the interval"),
-    "label_precision": N_("Precision of labels"),
-    "label_recall": N_("Recall of labels"),
-    "label_coverage": N_("Coverage of labels"),
-    "precision_at_n": N_("Precision at n"),
-    "bias": N_("Bias"),
-    "r2": N_("R²"),
 }
 _SEVERITIES = {"info": N_("Information"), "warning": N_("Warning"), "critical": N_("Critical")}
 
@@ -71,11 +48,6 @@ def watch_title(name: str) -> str:
     if word == "concept":
         subject = subject.removeprefix("input:")
     return _("{title}: {subject}").format(title=title, subject=subject) if subject else title
-
-
-def metric_title(name: str) -> str:
-    """Return a metric in words; a name not known here is its own title."""
-    return _(_METRICS[name]) if name in _METRICS else name
 
 
 def lasting(seconds: float) -> str:
