@@ -142,7 +142,8 @@ def roll_up_and_truths(url: str) -> None:
 
     def roll_up(_turn: int) -> None:
         with collect.collecting() as tx:
-            tx.roll_up(T0 + 1_440 * MINUTE, 3_600)
+            for place in range(60):
+                tx.roll_up(f"m{place}", T0 + 1_440 * MINUTE, 3_600)
 
     def keep(_turn: int) -> None:
         with collect.collecting() as tx:

@@ -6,7 +6,9 @@ import email.policy
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +18,15 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from boucle.adapters.channels import AlertmanagerChannel, AppriseChannel, LogChannel, MailChannel, WebhookChannel
-from boucle.adapters.channels.form import fingerprint, labels_of
+from boucle.adapters.channels import (
+    AlertmanagerChannel,
+    AppriseChannel,
+    LogChannel,
+    MailChannel,
+    WebhookChannel,
+    posting,
+)
+from boucle.adapters.channels.form import fingerprint, labels_of, webhook_body
 from boucle.adapters.channels.mail import MailServer, mail_server
 from boucle.core.alert import Alert
 from boucle.core.check import Check
@@ -27,6 +36,7 @@ from boucle.monitoring.ports import Channel
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr'")  # apprise reads an old module of the library
 SECRET = "s3cret-of-the-tests"
+SECOND = 1_000_000
 AT = 1_783_864_800_000_000  # 2026-07-12 14:00:00 UTC
 DRIFT = Check("drift", "fail", "2 of 20 columns moved", "none", "Look at price.", {"p_value": 1e-9})
 ALERT = Alert("a1", "churn", 3, DRIFT, "warning", AT, AT, owner="ada")
@@ -142,6 +152,41 @@ def test_a_server_that_refuses_is_unavailable(name: str, status: int, web: Recei
     assert all(path != "/elsewhere" for path, _body, _headers in web.posts)
 
 
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
+def test_an_answer_that_never_ends_holds_nobody(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "TIMEOUT_S", 0.5)
+    begun = time.monotonic()
+
+    with dripping(start) as url:
+        if start.endswith(b"\r\n\r\n"):
+            WebhookChannel(f"{url}/{SECRET}").tell("opened", ALERT, LINK)  # the status is all that is read
+        else:
+            with pytest.raises(Unavailable, match=r"The webhook gave no answer in 0\.5 seconds\.$"):
+                WebhookChannel(f"{url}/{SECRET}").tell("opened", ALERT, LINK)
+
+    assert time.monotonic() - begun < 2.5
+
+
+@contextmanager
+def dripping(start: bytes) -> Iterator[str]:
+    """A server that begins an answer and goes on with a byte every 20 ms, for 5 s."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _address = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(start)
+                for _ in range(250):
+                    time.sleep(0.02)
+                    connection.sendall(b"1")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
 def test_channels_are_named_by_their_kind_alone(web: Received) -> None:
     names = {make(web.url, 1).name for make in BROKEN.values()}
 
@@ -184,6 +229,43 @@ def test_a_webhook_gets_alertmanagers_form(web: Received) -> None:
         "fingerprint": fingerprint(labels_of(ALERT)),
     }
     assert second["labels"]["slice"] == "city=Lyon"
+    assert second["generatorURL"] == "http://boucle.example:8000/models/churn#alert-a2"
+
+
+@pytest.mark.parametrize("link", ["", "http://boucle.example/models/churn", "http://boucle.example/#alert-other"])
+def test_a_link_that_leads_to_no_alert_of_the_message_is_left_as_it_is(link: str) -> None:
+    body = webhook_body("opened", [ALERT, PRICE], link)
+
+    assert [one["generatorURL"] for one in body["alerts"]] == [link, link]
+
+
+def test_alertmanager_is_reminded_each_minute_and_not_sooner_after_a_failure(web: Received) -> None:
+    now = AT
+    channel = AlertmanagerChannel(web.url, clock=lambda: now)
+
+    def reminded() -> int:
+        channel.remind([(ALERT, LINK)])
+        return len(web.posts)
+
+    assert [reminded(), reminded()] == [1, 1]
+    now += 59 * SECOND
+    assert reminded() == 1
+    now, web.status = now + SECOND, 500
+    with pytest.raises(Unavailable):
+        reminded()
+    web.status = 200
+    assert reminded() == 2
+    now += 60 * SECOND
+    assert reminded() == 3
+    now -= 3_600 * SECOND  # the clock was set back
+    assert reminded() == 4
+
+
+def test_alerts_told_together_have_each_its_link_in_alertmanager(web: Received) -> None:
+    AlertmanagerChannel(web.url, clock=lambda: AT).tell("opened", together([ALERT, PRICE]), LINK)
+
+    ((_path, body, _headers),) = web.posts
+    assert [one["generatorURL"].rpartition("#")[2] for one in body] == ["alert-a1", "alert-a2"]
 
 
 def test_a_webhook_is_told_when_it_is_good_again(web: Received) -> None:
@@ -232,6 +314,25 @@ def test_a_mail_says_it_in_text_and_html(mailbox: tuple[Mailbox, int]) -> None:
     assert LINK in text.get_content()
     assert html is not None
     assert "<li>drift (warning): 2 of 20 columns moved" in html.get_content()
+
+
+def test_a_subject_of_many_lines_is_sent_as_one(mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+
+    mail_channel(port).send("Report on churn:\r\nBcc: eve@example.org", "All is well.")
+
+    (mail,) = box.mails
+    assert (mail["Subject"], mail["Bcc"]) == ("Report on churn: Bcc: eve@example.org", None)
+
+
+def test_a_mail_that_cannot_be_written_is_unavailable_without_its_words(mailbox: tuple[Mailbox, int]) -> None:
+    with pytest.raises(Unavailable, match=r"The mail cannot be written as it is \(UnicodeEncodeError\)\.$") as raised:
+        mail_channel(mailbox[1]).send("Report", f"{SECRET} \ud800")
+
+    assert SECRET not in str(raised.value)
+    broken = MailChannel(MailServer("127.0.0.1", mailbox[1]), "boucle@example.org", ["ada@example.org\nBcc: eve@x.org"])
+    with pytest.raises(Unavailable, match=r"\(ValueError\)"):
+        broken.tell("opened", ALERT, LINK)
 
 
 def test_a_wrong_password_is_told_by_its_code_alone(mailbox: tuple[Mailbox, int]) -> None:

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from boucle.adapters.delta_log import DeltaLog
 from boucle.core.errors import Conflict
+from boucle.core.report import Span
 from boucle.loop.log import DAY_US, Move
 from contracts.test_inference_log import ALL, NOON, ids, rows
 
@@ -49,6 +50,14 @@ def test_duckdb_reads_the_table_as_it_is(folder: Path) -> None:
     del inference_log
     by_files = duckdb.read_parquet(table.file_uris(), hive_partitioning=True).aggregate("model, count(*)", "model")
     assert sorted(by_files.fetchall()) == [("churn", 2), ("other", 1)]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-(2**62), 2**62), (-(2**62), -(2**61)), (2**61, 2**62)])
+def test_windows_beyond_the_years_that_can_be_written_are_read(folder: Path, start: int, stop: int) -> None:
+    log = DeltaLog(folder)
+    log.append(rows("a:0", "a:1"), {"s1": Move(0, 70)})
+
+    assert log.rows("churn", Span(start, stop)).collect().height == (2 if start <= NOON < stop else 0)
 
 
 def test_of_two_collectors_that_read_the_same_position_one_is_refused(folder: Path) -> None:

@@ -89,6 +89,8 @@ def test_a_log_is_named_as_the_reference_is(tmp_path: Path) -> None:
     assert found.names == ("price", "city", "at", "sold")
     assert found.columns["at"] is ROWS.columns["input_at"]
     assert found.columns["sold"] is ROWS.columns["truth"]
+    both = Table({"at": moments(2), "input_at": numbers(1.0, 2.0), "input_input_at": moments(2)})
+    assert aligned(both, ("at", "input_at"), "sold").columns["at"] is both.columns["input_input_at"]
     unknown = Table({**ROWS.columns, "truth": texts(None, None)})
     assert "sold" not in aligned(unknown, REFERENCE.names, "sold").names
 
@@ -100,6 +102,16 @@ def test_columns_are_compared_when_both_sides_hold_them_in_a_like_kind() -> None
 
     assert common(left, right) == {"numerical": ["n"], "categorical": [], "datetime": ["when"]}
     assert common(left, left)["categorical"] == ["ok"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="elsewhere rows are files until the next use")
+def test_the_tables_are_no_files_that_a_kill_would_leave(tmp_path: Path) -> None:
+    look = 'for f in current reference; do readlink "$3/$f.parquet"; head -c 4 "$3/$f.parquet"; done > "$3/report.html"'
+    out = StandIn(tmp_path, look).reports().write(REFERENCE, REFERENCE, tmp_path / "o.html", lambda _line: None)
+
+    first, second = out.read_text().removesuffix("PAR1").split("PAR1")
+    assert first.startswith(f"/proc/{os.getpid()}/fd/")
+    assert second.strip() not in ("", first.strip())
 
 
 def test_evidently_is_run_alone_with_both_tables_and_tells_nobody(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +30,8 @@ def endless(rows):
         try: time.sleep(1)
         except BaseException: pass
 def secret(rows): return os.environ.get("BOUCLE_TOKEN") is None
+def greedy(rows): return len(bytearray(5 * 1024**3)) > 0
+def generous(rows): return len(bytearray(1024**3)) > 0
 """
 
 
@@ -101,6 +107,50 @@ def test_rules_run_in_a_process_of_their_own_and_fail_alone(tmp_path: Path, monk
     assert "ended with status 9" in checks["dying"].observed
     assert "no end after 2 s" in checks["endless"].observed
     assert "absent" in checks["absent"].observed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what a process allots is not limited")
+def test_a_rule_that_eats_memory_fails_alone_and_others_have_plenty(tmp_path: Path) -> None:
+    (tmp_path / "rules_of_mine.py").write_text(CODE)
+    rows = pl.select(n=pl.int_range(200_000), name=pl.int_range(200_000).cast(pl.String))
+    rules = [Expectation(name, function=f"rules_of_mine:{name}") for name in ("greedy", "generous")]
+    rules.append(Expectation("sorted", sql="name IN ('1', '2') OR n + 1 > AVG(n) OR n >= 0"))
+
+    greedy, generous, expression = ExpectationProcesses(timeout_s=20.0).judge(rows, rules, tmp_path)
+
+    assert "MemoryError" in greedy.observed
+    assert (generous.status, expression.status) == ("pass", "pass")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere rows are a file until the next use")
+def test_a_kill_leaves_no_row_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "rules_of_mine.py").write_text(f"""
+import pathlib, time
+def waits(rows):
+    pathlib.Path({str(tmp_path)!r}, "judging").touch()
+    time.sleep(60)
+""")
+    judging = f"""
+import pathlib, polars as pl
+from boucle.adapters.expectations import ExpectationProcesses
+from boucle.core.watching import Expectation
+rows = pl.DataFrame({{"name": ["Ada Lovelace"]}})
+ExpectationProcesses().judge(rows, [Expectation("w", function="rules_of_mine:waits")], pathlib.Path({str(tmp_path)!r}))
+"""
+    left = tmp_path / "temporary"
+    left.mkdir()
+    process = subprocess.Popen([sys.executable, "-c", judging], env={**os.environ, "TMPDIR": str(left)})
+    try:
+        end = time.monotonic() + 60
+        while not (tmp_path / "judging").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert (tmp_path / "judging").exists()
+    files = [path for path in left.rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"Lovelace" in path.read_bytes()] == []
 
 
 def test_no_rows_break_no_rule() -> None:

@@ -7,10 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from boucle.adapters import segments
 from boucle.adapters.memory.journal import MemoryJournal
 from boucle.adapters.segments import LOCK, SegmentJournal, SegmentOptions, SegmentReader
 from boucle.core.record import InferenceRecord
@@ -227,3 +231,156 @@ def test_with_no_delay_each_record_is_on_the_disk_when_append_returns(
     assert len(synced) == before + 1
     journal.close()
     assert records((next(tmp_path.glob("*/*.seg"))).read_bytes(), 0)[0] == [record(0), record(1)]
+
+
+SLOWLY = SegmentOptions(fsync_s=60)
+
+
+class Disk:
+    """The disk's answers to fsync, counted; ``fails`` and ``held`` make it fail or wait."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[str] = []
+        self.fails = False
+        self.free, self.is_asked = threading.Event(), threading.Event()
+        self.free.set()
+        self._real = os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor: int) -> None:
+        self.is_asked.set()
+        assert self.free.wait(10)
+        if self.fails:
+            raise OSError(errno.EIO, "no")
+        self.synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        self._real(descriptor)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def test_what_was_asked_to_be_on_the_disk_is_there_though_a_new_segment_began_meanwhile(
+    tmp_path: Path, disk: Disk
+) -> None:
+    journal = SegmentJournal(tmp_path, SegmentOptions(segment_bytes=1, fsync_s=60))
+    for i in range(3):
+        journal.append(pack(record(i)))
+    journal.sync()
+
+    assert {path.name for path in tmp_path.glob("*/*.seg")} | {journal.stream} <= set(disk.synced)
+    journal.close()
+
+
+def test_records_are_appended_while_the_disk_is_busy(tmp_path: Path, disk: Disk) -> None:
+    journal = SegmentJournal(tmp_path, SLOWLY)
+    journal.append(pack(record(0)))
+    disk.is_asked.clear()
+    disk.free.clear()
+    syncing, writing = threading.Thread(target=journal.sync), threading.Thread(target=journal.append, args=([b"x"],))
+    syncing.start()
+    assert disk.is_asked.wait(10)
+    writing.start()
+    writing.join(5)
+    was_written = not writing.is_alive()
+    disk.free.set()
+    for thread in (syncing, writing):
+        thread.join(10)
+
+    assert was_written
+    journal.close()
+
+
+def test_while_the_disk_takes_nothing_each_append_says_so_and_the_journal_tries_again_by_itself(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(segments, "_RETRY_S", 0.01)
+    journal = SegmentJournal(tmp_path, SegmentOptions(fsync_s=0.01))
+    journal.append(pack(record(0)))
+    disk.fails = True
+    journal.append(pack(record(1)))
+    until(lambda: bool(caplog.records))
+
+    for _again in range(2):
+        with pytest.raises(OSError, match="no") as caught:
+            journal.append(pack(record(2)))
+        assert caught.value.errno == errno.EIO
+    disk.fails = False
+    until(lambda: len(caplog.records) == 2)
+    journal.append(pack(record(3)))
+
+    assert [told.levelname for told in caplog.records] == ["ERROR", "WARNING"]
+    journal.close()
+    assert all_of(SegmentReader(tmp_path), journal.stream)[0] == [record(0), record(1), record(3)]
+
+
+def test_a_sync_after_one_that_failed_promises_nothing_of_what_came_before(tmp_path: Path, disk: Disk) -> None:
+    journal = SegmentJournal(tmp_path, SLOWLY)
+    journal.append(pack(record(0)))
+    disk.fails = True
+    with pytest.raises(OSError, match="no"):
+        journal.sync()
+    disk.fails = False  # a disk tells of a loss once: its next answer is no promise
+    with pytest.raises(OSError):
+        journal.sync()
+    until(lambda: appended(journal, 1))
+
+    journal.sync()
+    journal.close()
+
+
+def test_with_no_delay_a_record_that_the_disk_did_not_confirm_is_an_error_and_the_next_one_goes_after_it(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "_RETRY_S", 0.01)
+    journal, reader = SegmentJournal(tmp_path, SegmentOptions(fsync_s=0)), SegmentReader(tmp_path)
+    journal.append(pack(record(0)))
+    disk.fails = True
+    with pytest.raises(OSError, match="no"):
+        journal.append(pack(record(1)))
+    disk.fails = False
+    until(lambda: appended(journal, 2))
+
+    found, position = all_of(reader, journal.stream)
+    assert (found, position) == ([record(0), record(1), record(2)], journal.position)
+    journal.close()
+
+
+def test_a_stream_whose_name_did_not_reach_the_disk_at_once_is_begun_all_the_same(tmp_path: Path, disk: Disk) -> None:
+    journal = SegmentJournal(tmp_path, SLOWLY)
+    disk.fails = True
+    for _try in range(2):
+        with pytest.raises(OSError, match="no"):
+            journal.append(pack(record(0)))
+    disk.fails = False
+    journal.append(pack(record(1)))
+
+    assert tmp_path.name in disk.synced
+    assert all_of(SegmentReader(tmp_path), journal.stream)[0] == [record(1)]
+    journal.close()
+
+
+def test_what_is_no_stream_is_passed_over(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    journal.append(pack(record(1)))
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "notes.txt").write_text("of a person")
+    (tmp_path / "01900000-0000-7000-8000-000000000000").write_text("no folder")
+
+    assert SegmentReader(tmp_path).streams() == (journal.stream,)
+    journal.close()
+
+
+def appended(journal: SegmentJournal, i: int) -> bool:
+    try:
+        return journal.append(pack(record(i))) > 0
+    except OSError:
+        return False
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)

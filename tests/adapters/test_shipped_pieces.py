@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,3 +44,45 @@ def test_no_segment_begins_within_a_record_that_was_written_in_part(
         found, position = found + read[0], read[1]
     assert found == told
     assert len(list((tmp_path / stream).glob("*.seg"))) == 2
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """Let the system refuse what would make a file longer, as a full disk does: in the middle of a write."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_piece_that_the_disk_takes_in_part_leaves_nothing(tmp_path: Path) -> None:
+    record = InferenceRecord("answer", "churn", 1, "id", at=1, logged_at=2, request=bytes(100_000))
+    first = b"".join(pack(record))
+    streams, stream = ShippedStreams(tmp_path), uuid7()
+    streams.append(stream, 0, first, is_finished=False)
+
+    with no_file_beyond(150_000), pytest.raises(OSError) as caught:
+        streams.append(stream, len(first), first, is_finished=False)
+
+    assert caught.value.errno == errno.EFBIG
+    assert [path.read_bytes() for path in (tmp_path / stream).glob("*.seg")] == [first]
+    assert streams.append(stream, len(first), first, is_finished=True) == 2 * len(first)
+    assert SegmentReader(tmp_path).read(stream, 0) == ([record, record], 2 * len(first))
+
+
+def test_the_end_that_is_told_is_on_the_disk_though_another_process_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"".join(pack(InferenceRecord("gap", "churn", 1, "", at=1, logged_at=2, n_lost=3)))
+    stream = uuid7()
+    ShippedStreams(tmp_path).append(stream, 0, data, is_finished=False)
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name))
+
+    with pytest.raises(Elsewhere):
+        ShippedStreams(tmp_path).append(stream, 0, b"", is_finished=False)
+    assert synced == ["00000000000000000000.seg", stream, tmp_path.name]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from errno import ENOSPC
 from pathlib import Path
 
 import httpx
 import pytest
 
+from boucle.adapters import shipping
 from boucle.adapters.segments import SegmentJournal, SegmentOptions, SegmentReader
 from boucle.adapters.shipping import ShippedStreams, Shipper
-from boucle.core.errors import Unavailable
+from boucle.core.errors import BoucleError, Unavailable
 from boucle.core.record import InferenceRecord
 from boucle.core.segment import pack
 from boucle.web.app import create_app
@@ -28,8 +31,10 @@ class Unsteady(httpx.BaseTransport):
     def __init__(self, app: object) -> None:
         self._inner = InProcess(app)
         self.breaks = ""
+        self.sizes: list[int] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.sizes.append(len(request.content))
         if self.breaks == "before":
             raise httpx.ConnectError("away")
         answer = self._inner.handle_request(request)
@@ -141,4 +146,87 @@ def test_shipping_to_oneself_deletes_nothing(two: Two) -> None:
     journal.close()
     with pytest.raises(Unavailable):
         two.shipper().ship()
+    assert two.arrived(journal.stream) == ["1"]
+
+
+STREAM = "01900000-0000-7000-8000-000000000000"
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+
+
+class FullDisk:
+    """Streams on a disk without room."""
+
+    def append(self, stream: str, position: int, data: bytes, is_finished: bool) -> int:
+        raise OSError(ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_with_a_time_to_come_back() -> None:
+    api = client(create_app(replace(populated().plane(), streams=FullDisk())))
+
+    answer = api.put(f"/api/v1/streams/{STREAM}?position=0", content=b"abc", headers=BEARER)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "No space left on device" in answer.json()["detail"]
+
+
+def test_the_body_is_not_read_where_it_could_not_be_kept(two: Two) -> None:
+    api = client(create_app(replace(populated().plane(), streams=ShippedStreams(two.there))))
+    read: list[bytes] = []
+
+    def parts() -> Iterator[bytes]:
+        for part in [bytes(1_000)] * 5:
+            read.append(part)
+            yield part
+
+    assert api.put("/api/v1/streams/x?position=0", content=parts(), headers=BEARER).status_code == 400
+    assert read == []
+
+
+def test_a_record_larger_than_a_piece_arrives_in_pieces(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "_PIECE_BYTES", 30)
+    journal = SegmentJournal(two.here)
+    journal.append(pack(record(1)))
+    journal.append(pack(record(2)))
+    two.shipper().ship()
+
+    assert two.arrived(journal.stream) == ["1", "2"]
+    assert max(two.way.sizes) == 30
+    journal.close()
+
+
+def test_one_stream_that_is_refused_holds_no_other_up(two: Two) -> None:
+    first = SegmentJournal(two.here)
+    first.append(pack(record(1)))
+    second = SegmentJournal(two.here)
+    second.append(pack(record(2)))
+    refused, taken = sorted([first, second], key=lambda journal: journal.stream)
+    (two.there / refused.stream).mkdir(parents=True)
+    (two.there / refused.stream / "lock").touch()
+
+    with pytest.raises(Unavailable, match="400"):
+        two.shipper().ship()
+    assert (len(two.arrived(refused.stream)), len(two.arrived(taken.stream))) == (0, 1)
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize("token", ["sekrit \u00e9", "sek\x00rit"])
+def test_what_goes_wrong_is_told_without_token_or_password(tmp_path: Path, token: str) -> None:
+    journal = SegmentJournal(tmp_path)
+    journal.append(pack(record(1)))
+    journal.close()
+
+    with pytest.raises(BoucleError) as caught:
+        Shipper(tmp_path, "http://ann:sekrit@127.0.0.1:1", lambda: token).ship()
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "sek" not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+
+
+def test_a_token_with_a_line_end_is_the_token(two: Two) -> None:
+    journal = SegmentJournal(two.here)
+    journal.append(pack(record(1)))
+    journal.close()
+
+    Shipper(two.here, "http://ann:x@testserver", lambda: f" {TOKEN}\n", httpx.Client(transport=two.way)).ship()
     assert two.arrived(journal.stream) == ["1"]

@@ -35,6 +35,18 @@ def test_half_of_the_settings_of_mail_is_refused_with_the_other_half_named(missi
         channels(load({**ALL, missing: ""}))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOUCLE_ALERT_MAIL_TO", "ada@example.org,grace@example.org\nBcc: eve@example.org"),
+        ("BOUCLE_ALERT_MAIL_FROM", "boucle@example.org\r\nBcc: eve@example.org"),
+    ],
+)
+def test_addresses_of_more_than_one_line_are_refused_at_the_start(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"{name} is .* expected mail addresses without a line break"):
+        channels(load({**ALL, name: value}))
+
+
 def test_a_link_leads_to_the_alert_on_the_page_of_its_model() -> None:
     assert link(load({}))(ALERT) == "http://127.0.0.1:8000/models/churn#alert-a1"
     assert link(load({"BOUCLE_PUBLIC_URL": "https://ml.example/"}))(ALERT) == "https://ml.example/models/churn#alert-a1"

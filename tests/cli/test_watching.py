@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from boucle.cli.live import Seen, follow
+from boucle.cli.live import Seen, follow, table_of
 from boucle.cli.main import app
 from boucle.cli.watch_policy import members_of
+from boucle.client.report_card import alert_lines, column_lines
+from boucle.core.check import Check
 from boucle.core.document import to_json
 from boucle.core.errors import InvalidRequest, NotFound, Unavailable
+from boucle.core.i18n import speaking
+from boucle.core.report import Report
 from boucle.core.watching import WatchPolicy
 from client.watched import CALM, HOUR, ID, NOON, REPORT, ROWS, Watched, watching
 from web.made_up import TOKEN
@@ -47,7 +54,7 @@ def run(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         monkeypatch.setenv(f"BOUCLE_{name}", value)
     monkeypatch.setenv("COLUMNS", "120")
 
-    def invoke(*arguments: str, stdin: str = "") -> Result:
+    def invoke(*arguments: str, stdin: str | bytes = "") -> Result:
         done = CliRunner().invoke(app, arguments, input=stdin)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
@@ -137,12 +144,33 @@ def test_outcomes_that_are_rejected_are_listed_and_the_others_kept(run: Run) -> 
         ("id,value\n", "holds no rows"),
         ("[1]", "holds no rows"),
         ('{"id": ', "no JSON"),
+        ("id,value\na,1\n\udce9,1\n", "not written in UTF-8, from line 3 on"),
+        (f'id,value\na,"{"x" * 131_073}"\n', "no CSV that can be read, at line 2.*quotation mark"),
+        ("[" * 100_000, "lists within lists"),
     ],
-    ids=["no id", "no value", "empty", "no rows", "malformed"],
+    ids=["no id", "no value", "empty", "no rows", "malformed", "Latin-1", "a huge cell", "deep"],
 )
-def test_a_file_without_outcomes_is_refused_with_the_cure(run: Run, text: str, message: str) -> None:
+@pytest.mark.parametrize("name", ["-", "truth.csv"])
+def test_a_file_without_outcomes_is_refused_with_the_cure(run: Run, text: str, message: str, name: str) -> None:
+    body = text.encode("utf-8", "surrogateescape")
+    Path("truth.csv").write_bytes(body)
     with pytest.raises(InvalidRequest, match=message):
-        run("feedback", "churn", "-", stdin=text)
+        run("feedback", "churn", name, stdin=body)
+
+
+def test_half_a_character_and_lists_of_lists_are_rejected_alone(run: Run, watched: Watched) -> None:
+    halves = [{"id": "\udfff", "value": 1}, {"id": f"{ID}:1", "value": "\ud800"}, {"id": f"{ID}:2", "value": [["a"]]}]
+    done = run("feedback", "churn", "-", stdin=json.dumps([TRUTHS[0], *halves]))
+
+    assert done.stdout.splitlines()[0] == "1 accepted, 3 rejected"
+    assert "lists within a list" in done.stdout
+    assert done.stdout.count("half a character") == 2
+    assert watched.truths == TRUTHS[:1]
+
+
+def test_a_deep_cell_is_a_text(run: Run, watched: Watched) -> None:
+    run("feedback", "churn", "-", stdin=f"id,value\n{ID}:0,{'[' * 2_000}\n{ID}:1,1\n")
+    assert [truth["value"] for truth in watched.truths][-1] == 1
 
 
 def test_drift_shows_the_columns_worst_first(run: Run) -> None:
@@ -159,6 +187,66 @@ def test_drift_ends_with_2_only_when_asked_to_and_when_something_moved(run: Run,
     assert run("drift", "churn", "--exit-code").exit_code == 2
     watched.report = CALM
     assert run("drift", "churn", "--exit-code").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        replace(CALM, n_rows=0),
+        replace(CALM, checks=()),
+        replace(CALM, checks=(Check("drift", "pass", evidence={"n_parts": 0}),)),
+    ],
+    ids=["no rows", "too few rows", "nothing to compare"],
+)
+def test_drift_ends_with_3_when_nothing_could_be_judged(run: Run, watched: Watched, unknown: Report) -> None:
+    watched.report = unknown
+    done = run("drift", "churn", "--exit-code")
+    assert done.exit_code == 3
+    assert "Nothing could be judged" in done.stderr
+    assert run("drift", "churn").exit_code == 0
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_narrow_table_leaves_figures_out_and_breaks_no_word(width: int) -> None:
+    parts = [replace(part, name="a_rather_long_name") for part in REPORT.columns]
+    out = io.StringIO()
+    Console(file=out, width=width).print(table_of(column_lines(parts), width))
+    lines = out.getvalue().splitlines()
+
+    assert len(lines) == 3
+    assert lines[0].split()[-1] == "missing"
+    assert "2026-05-04 10:00  1e-12" in lines[1]
+    assert ("PSI" in lines[0], "KS" in lines[0]) == (width == 80, False)
+
+
+EVIL = "\x1b]0;owned\x07\x9b2J"
+
+
+@pytest.mark.parametrize("command", [("drift",), ("report",), ("watch", "--once")], ids=lambda words: words[0])
+def test_no_name_of_others_commands_the_terminal(run: Run, watched: Watched, command: tuple[str, ...]) -> None:
+    checks = (replace(REPORT.checks[0], observed=EVIL),)
+    columns = (replace(REPORT.columns[0], name=EVIL),)
+    watched.report = replace(REPORT, summary=(EVIL,), checks=checks, columns=columns, slices=((EVIL, "fail"),))
+
+    text = run(command[0], "churn", *command[1:]).stdout
+
+    assert "]0;owned" in text
+    assert not {"\x1b", "\x07", "\x9b"} & set(text)
+
+
+def test_a_reason_of_others_commands_no_terminal(run: Run, watched: Watched) -> None:
+    watched.store.save_policy("churn", WatchPolicy(owner=EVIL))
+    assert "owner=\ufffd]0;owned" in run("watch", "churn", "--show").stdout
+
+
+def test_severities_are_told_in_the_language_and_in_their_colour() -> None:
+    with speaking("fr"):
+        rows = alert_lines(REPORT.alerts)
+        table = table_of(rows)
+
+    assert rows[1][0] == "critique"
+    (cell, *_others) = table.columns[0].cells
+    assert getattr(cell, "style", "") == "bold red"
 
 
 def test_drift_tells_the_whole_report_as_json_of_what_was_asked(run: Run, watched: Watched) -> None:
@@ -239,12 +327,18 @@ def test_the_policy_is_shown_the_way_it_is_set(run: Run) -> None:
 
 
 def test_the_policy_is_changed_by_words(run: Run, watched: Watched) -> None:
-    words = ("window_s=2h", "slices=city=Lyon,plan=gold", "severities=drift=critical", "owner=ada", "false_alarms=0.05")
+    words = (
+        "window_s=2h",
+        "slices=job=clerk,note=gold",
+        "severities=drift=critical",
+        "owner=ada",
+        "false_alarms=0.05",
+    )
     run("watch", "churn", *(word for one in words for word in ("--set", one)))
 
     assert watched.store.policy("churn") == WatchPolicy(
         window_s=7_200,
-        slices=("city=Lyon", "plan=gold"),
+        slices=("job=clerk", "note=gold"),
         severities={"drift": "critical"},
         owner="ada",
         false_alarms=0.05,
@@ -277,13 +371,19 @@ def test_alerts_are_silenced_for_a_while(run: Run, watched: Watched) -> None:
         (("watch", "churn", "--set", "patience=many"), "patience=many is not understood"),
         (("watch", "churn", "--set", "window_s=soon"), "Expected 3600, 30min, 24h"),
         (("watch", "churn", "--set", "expectations=[{}]"), "expectations=.* is not understood"),
+        (("watch", "churn", "--policy", "deep.json"), "deep.json holds lists within lists"),
+        (("watch", "churn", "--policy", "half.json"), "half a character"),
+        (("watch", "churn", "--set", "owner=\udce9"), "half a character"),
+        (("watch", "churn", "--set", "expectations=" + "[" * 9_000), "expectations=.* is not understood"),
         (("drift", "churn", "--since", "yesterday"), "since is yesterday.*24h"),
     ],
-    ids=" ".join,
+    ids=lambda words: ascii(" ".join(words)[:60]) if isinstance(words, tuple) else "",
 )
 def test_a_word_that_is_not_understood_is_refused_with_the_cure(
     run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
+    Path("deep.json").write_text("[" * 100_000)
+    Path("half.json").write_text('{"owner": "\\ud800"}')
     with pytest.raises(InvalidRequest, match=message):
         run(*arguments)
 

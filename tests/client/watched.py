@@ -53,7 +53,8 @@ REPORT = Report(
     traffic=Traffic(12_345, 900, 3, 1, 4.2, 19.5, 0, ((NOON - 2 * HOUR, 10, 0), (NOON - HOUR, 20, 1))),
     alerts=(ALERT,),
 )  # fmt: skip
-CALM = replace(REPORT, summary=("Nothing moved: the window is like its reference.",), checks=(), columns=(CITY,))
+SAME = Check("drift", "pass", observed="none of 2 columns moved", evidence={"n_parts": 2})
+CALM = replace(REPORT, summary=("Nothing moved: the window is like its reference.",), checks=(SAME,), columns=(CITY,))
 ROWS = Table(
     {
         "prediction_id": Column("text", np.array([f"{ID}:0", f"{ID}:1"], dtype=object)),

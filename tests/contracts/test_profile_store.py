@@ -97,11 +97,11 @@ def test_minutes_are_rolled_up_to_hours_and_days_without_losing_a_count(kept: Wa
     added(kept, *((key, time, rows(low=1, missing=i)) for i, time in enumerate(at) for key in (ALL, sliced)))
 
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + 2 * HOUR + HOUR // 2, 3_600)
+        tx.roll_up("churn", T0 + 2 * HOUR + HOUR // 2, 3_600)
     assert steps(kept)[:3] == [(T0, 1), (T0 + HOUR, 2), (T0 + 122 * MINUTE, 3)]
 
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + DAY, 86_400)
+        tx.roll_up("churn", T0 + DAY, 86_400)
     total = kept.profiles.series(ALL, EVER)
     in_day = [i for i, time in enumerate(at) if time < T0 + DAY]
     assert [total.times[0], *total.times[1:]] == [T0, *(time for time in at if time >= T0 + DAY)]
@@ -113,19 +113,19 @@ def test_rolling_up_again_changes_nothing(kept: Watched) -> None:
     added(kept, (ALL, T0, rows(low=1)), (ALL, T0 + MINUTE, rows(low=1)))
     for _ in range(2):
         with kept.collect.collecting() as tx:
-            tx.roll_up(T0 + HOUR, 3_600)
+            tx.roll_up("churn", T0 + HOUR, 3_600)
     assert steps(kept) == [(T0, 2)]
 
 
 def test_what_comes_late_joins_the_hour_or_day_that_its_minute_was_rolled_up_into(kept: Watched) -> None:
     added(kept, (ALL, T0, rows(low=1)), (ALL, T0 + HOUR, rows(low=1)))
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + HOUR, 3_600)
+        tx.roll_up("churn", T0 + HOUR, 3_600)
     added(kept, (ALL, T0 + MINUTE, rows(low=1)), (ALL, T0 + 2 * MINUTE, rows(high=1)), (ALL, T0 + HOUR, rows(low=4)))
     assert steps(kept) == [(T0, 3), (T0 + HOUR, 5)]
 
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + DAY, 86_400)
+        tx.roll_up("churn", T0 + DAY, 86_400)
     added(kept, (ALL, T0 + 5 * HOUR, rows(low=2)))
     assert steps(kept) == [(T0, 10)]
 
@@ -133,7 +133,7 @@ def test_what_comes_late_joins_the_hour_or_day_that_its_minute_was_rolled_up_int
 def test_a_roll_up_that_breaks_off_leaves_the_minutes_as_they_were(kept: Watched) -> None:
     added(kept, (ALL, T0, rows(low=1)), (ALL, T0 + MINUTE, rows(low=1)))
     with pytest.raises(RuntimeError, match="power"):
-        break_off(kept, lambda tx: tx.roll_up(T0 + HOUR, 3_600))
+        break_off(kept, lambda tx: tx.roll_up("churn", T0 + HOUR, 3_600))
     assert steps(kept) == [(T0, 1), (T0 + MINUTE, 1)]
 
 
@@ -142,7 +142,7 @@ def test_old_steps_of_one_model_are_forgotten_and_its_empty_keys_with_them(kept:
     sliced, risk = Key("churn", 1, "features", "city=Paris"), Key("risk", 1, "features")
     added(kept, *((key, T0, rows(low=1)) for key in (ALL, sliced, risk)), (ALL, T0 + HOUR, rows(low=1)))
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + HOUR, 3_600)
+        tx.roll_up("churn", T0 + HOUR, 3_600)
         tx.forget("churn", T0 + HOUR - 1)
     assert len(steps(kept)) == 2
 
@@ -184,7 +184,7 @@ def test_a_mark_moves_with_every_change_and_says_from_where_on(kept: Watched) ->
     assert second.revision > first.revision
 
     with kept.collect.collecting() as tx:
-        tx.roll_up(T0 + DAY, 3_600)
+        tx.roll_up("churn", T0 + DAY, 3_600)
     third = store.mark(ALL, 0, second.revision)
     assert (third.n_steps, third.first) == (1, T0 // HOUR * HOUR)
     assert third.revision > second.revision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 
 from boucle.adapters.memory.journal import MemoryJournal
 from boucle.adapters.memory.models import MemoryModels, MemoryRoutes
+from boucle.gateway.feedback import read_truth
+from boucle.serving.limits import Limits
 from gateway.conftest import FUNCTIONS, Launch, Running
 from routed import routed, table
 
@@ -111,6 +114,19 @@ def test_a_body_of_no_use_is_refused(running: Running, body: bytes, status: int,
     answer = running.client.post(PATH, content=body)
 
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:boucle:problem:{code}")
+
+
+@pytest.mark.parametrize(
+    "given", ["x" * 300_000, "\u0130" * 100_000, ["x" * 300_000], None], ids=["long", "wide", "list", "none"]
+)
+def test_a_prediction_id_that_is_none_costs_no_more_than_its_rows(given: Any) -> None:
+    body = json.dumps({"prediction_id": given, "values": [1] * 20_000}).encode()
+    start = time.process_time()
+    told = read_truth(body, "", Limits())
+
+    assert (told.accepted, len(told.rejected)) == ([], 20_000)
+    assert max(len(id_) for _place, id_, _detail in told.rejected) <= 90
+    assert time.process_time() - start < 2
 
 
 def test_more_than_the_limit_is_refused(running: Running) -> None:

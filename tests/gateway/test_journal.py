@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,36 @@ def test_what_is_known_to_be_missing_is_written_at_the_end(launch: Launch, journ
 
     assert [(record.kind, record.n_lost) for record in journal.records] == [("gap", 1)]
     assert journal.is_closed
+
+
+class SlowJournal(MemoryJournal):
+    """A journal whose appends wait for the disk; it remembers in which threads."""
+
+    is_each_synced = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[str] = []
+
+    def append(self, buffers: Sequence[bytes]) -> int:
+        """Keep one record."""
+        self.threads.append(threading.current_thread().name)
+        return super().append(buffers)
+
+
+def test_where_each_record_waits_for_the_disk_nothing_is_written_in_the_event_loop(launch: Launch) -> None:
+    journal = SlowJournal()
+    running = started(launch, journal)
+    running.ask([{"age": "old"}])
+    journal.is_full = True
+    running.ask([ROW])
+    journal.is_full = False
+    running.ask([ROW])
+    until(lambda: len(journal.records) == 3)
+    launch.stop()
+
+    assert [record.kind for record in journal.records] == ["refusal", "answer", "gap"]
+    assert {name.split("_")[0] for name in journal.threads} == {"gateway", "notes"}
 
 
 def test_a_gateway_without_a_journal_answers(launch: Launch, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ MIDNIGHT = int(pd.Timestamp("2025-03-03").value // 1000)  # a Monday
 def test_a_broken_feed_is_told_apart_from_drift(watched: Platform, post: Post, consumer_of: ConsumerOf) -> None:
     learnt = plain(4_000, 1)
     deployed("feeds", learnt)
-    control(watched, "PUT", "/models/feeds/watch", {"window_s": 86_400, "step_s": 86_400})
+    control(watched, "PUT", "/models/feeds/watch", {"window_s": 86_400, "step_s": 86_400, "retention_days": 3_650})
     consumer = consumer_of("feeds")
     for day in range(3):
         day_of_traffic(consumer, plain(960, 10 + day), MIDNIGHT + day * DAY_US)
@@ -276,7 +276,7 @@ def test_odd_hours_raise_no_alarm_and_nothing_is_counted_twice(watched: Platform
     boucle.deploy(
         model.fit(learnt[columns], learnt["class"]), "odd", example=learnt[[*columns, "class"]], target="class"
     )
-    control(watched, "PUT", "/models/odd/watch", {"window_s": 86_400, "step_s": 3_600})
+    control(watched, "PUT", "/models/odd/watch", {"window_s": 86_400, "step_s": 3_600, "retention_days": 3_650})
     consumer = consumer_of("odd")
     days = [plain(960, 30), plain(960, 31), plain(960, 32)]
     ids: list[str] = []

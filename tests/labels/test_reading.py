@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
-import polars as pl
 import pytest
 
-from boucle.adapters.truth_files import truths_of_parquet
 from boucle.core.errors import InvalidRequest
 from boucle.labels.reading import Told, read_id, truths_of_csv, truths_of_json
 from boucle.labels.truth import Truth
@@ -72,14 +69,3 @@ def test_a_csv_file_names_its_columns_in_any_order() -> None:
 def test_a_csv_file_that_is_not_understood_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         truths_of_csv(body, TOLD)
-
-
-def test_a_parquet_file_is_read_by_its_columns() -> None:
-    file = io.BytesIO()
-    pl.DataFrame({"id": [f"{ONE}:0", f"{ONE}:1"], "label": [["a"], ["b", "c"]], "x": [1, 2]}).write_parquet(file)
-    assert [t.value for t in truths_of_parquet(file.getvalue(), TOLD)] == [["a"], ["b", "c"]]
-
-
-def test_bytes_that_are_no_parquet_file_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="no Parquet file"):
-        truths_of_parquet(b"PAR1 not", TOLD)

@@ -101,6 +101,7 @@ class Platform:
     root: Path
     now: int = NOON
     policy: WatchPolicy = field(default_factory=WatchPolicy)
+    sent: Table = field(default_factory=lambda: example(300))
     crash_at: str | None = None
     max_bytes: int = 16 * 1024 * 1024
 
@@ -113,7 +114,7 @@ class Platform:
             _copy_empty(self.root / "db.sqlite")
         self.registry = Registry(SqlRegistryStore(self.engine), lambda: self.now)
         if is_new:
-            self.registry.register("shop", manifest(self.artifacts, example()), "ada")
+            self.registry.register("shop", manifest(self.artifacts, self.sent), "ada")
         self.journal: SegmentJournal | None = None
 
     def world(self) -> CollectWorld:

@@ -68,6 +68,7 @@ def test_a_rule_that_rows_break_names_them_and_one_that_cannot_be_judged_says_wh
 
     assert (dear.name, dear.status, dear.evidence["n_kept"]) == ("expectation:dear", "fail", 3)
     assert dear.evidence["prediction_ids"] == [f"{scene.ids[1]}:0"]
+    assert f"(prediction_id {scene.ids[1]}:0)" in dear.advice
     assert wrong.status == "fail"
     assert "colour" in wrong.observed
     assert "watch policy" in wrong.advice

@@ -103,6 +103,32 @@ def test_a_channel_that_needs_it_is_reminded_of_what_is_open_and_not_silenced(st
     assert channel.reminded == [["a1"], ["a1"]]
 
 
+@pytest.mark.parametrize("error", [Unavailable("503"), ZeroDivisionError("s3cret")])
+def test_a_reminder_that_breaks_holds_nobody_and_tells_no_secret(
+    store: MemoryWatchStore, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Breaking(Recorded):
+        def remind(self, alerts: Sequence[tuple[Alert, str]]) -> None:
+            raise error
+
+    other = Repeating("good")
+
+    assert deliver(store, [Breaking("bad"), other], 0) == Told(delivered=2)
+    assert other.reminded == [["a1"]]
+    (line,) = caplog.records
+    assert line.reason == ("503" if isinstance(error, Unavailable) else "ZeroDivisionError")  # type: ignore[attr-defined]  # a field of ours
+
+
+def test_all_that_is_open_is_reminded_not_only_the_newest_thousand(store: MemoryWatchStore) -> None:
+    many = tuple(replace(ALERT, id=f"m{n}", check=Check(f"drift:c{n}", "fail"), opened_at=n + 1) for n in range(1_100))
+    store.judged(Judged("churn", {}, alerts=many))
+    channel = Repeating("good")
+
+    deliver(store, [channel, Recorded("bad")], 0)
+
+    assert len(channel.reminded[0]) == 1_101
+
+
 def test_what_waits_is_told_before_what_came_after_it(store: MemoryWatchStore) -> None:
     bad = Recorded("bad", Unavailable("503"))
     deliver(store, [Recorded("good"), bad], 0)

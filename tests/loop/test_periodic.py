@@ -101,6 +101,11 @@ def test_a_mail_tells_window_summary_and_where_the_report_is() -> None:
     assert told.text.endswith("http://boucle.example/models/shop/reports/2026-01-01T12-00.html")
 
 
+def test_the_subject_of_a_mail_is_one_line() -> None:
+    report = Report("shop", 3, Span(NOON, NOON + 1), NOON, summary=("Price moved.\r\nBcc: eve@evil.example",))
+    assert letter(report, "p").subject == "Report on shop: Price moved. Bcc: eve@evil.example"
+
+
 class Mailbox:
     """A mail server that refuses the first mails."""
 

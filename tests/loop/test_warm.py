@@ -91,7 +91,7 @@ def test_new_minutes_alone_are_read(scene: Scene) -> None:
 
 def roll_up(scene: Scene) -> None:
     with scene.collect.collecting() as tx:
-        tx.roll_up(T0 + HOUR, 3_600)
+        tx.roll_up("churn", T0 + HOUR, 3_600)
 
 
 def forget(scene: Scene) -> None:

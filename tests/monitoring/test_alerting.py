@@ -96,6 +96,35 @@ def test_an_alert_of_each_slice_stands_alone() -> None:
     assert sorted(alert.slice for alert in watched.open.values()) == ["", "city=Lyon"]
 
 
+def test_what_is_bad_in_all_rows_opens_no_alert_of_a_slice() -> None:
+    alone, both = {"": [GOOD], "city=Lyon": [BAD]}, {"": [BAD], "city=Lyon": [BAD]}
+    policy = WatchPolicy(slices=("city=Lyon",), patience=1)
+
+    opened = [update((), checks, policy, Look("churn", 1, 10, 10)).alerts for checks in (alone, both)]
+
+    assert [[alert.slice for alert in alerts] for alerts in opened] == [["city=Lyon"], [""]]
+
+
+def test_a_broken_feed_closes_what_was_said_of_the_values_of_its_column() -> None:
+    watched = Watched(WatchPolicy(patience=1))
+    watched.look(Check("drift:price", "fail"), Check("range:price", "fail"), Check("drift:age", "fail"))
+
+    changed = watched.look(Check("feed:price", "fail"), Check("drift:age", "fail"))
+
+    assert [(event, alert.check.name) for event, alert in changed.events] == [
+        ("opened", "feed:price"),
+        ("closed", "drift:price"),
+        ("closed", "range:price"),
+    ]
+
+
+def test_an_alert_that_closes_after_its_silence_is_told() -> None:
+    silence = Silence(45, "drift")
+    watched = Watched(WatchPolicy(silences=(silence,)))
+
+    assert watched.events(BAD, BAD, BAD, GOOD, GOOD)[-1] == ["closed"]
+
+
 def test_the_same_look_again_opens_the_same_alert() -> None:
     look = Look("churn", 1, 20, 20, {"": {"drift": 1}})
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from boucle.core.watching import WatchPolicy
 from boucle.monitoring.alerting import Look
-from boucle.monitoring.outside import Outside, take
+from boucle.monitoring.outside import (
+    MODEL_LABELS,
+    MOST_LABEL,
+    MOST_LABEL_BYTES,
+    MOST_LABELS,
+    MOST_TEXT,
+    Outside,
+    outside_alerts,
+    take,
+)
 
 LOOK = Look("churn", 1, 10, 10)
 
@@ -27,3 +38,35 @@ def test_the_policy_decides_how_grave_it_is() -> None:
 
 def test_what_was_never_open_cannot_close() -> None:
     assert take((), [Outside("churn", "Slow", "f1", is_firing=False)], WatchPolicy(), LOOK).alerts == ()
+
+
+def read(labels: dict[str, str], **members: Any) -> Outside:
+    alert = {"status": "firing", "labels": labels, "fingerprint": "f1", **members}
+    (one,) = outside_alerts({"alerts": [alert]})
+    return one
+
+
+def kept(labels: dict[str, str]) -> dict[str, str]:
+    return dict(read(labels).evidence["labels"])
+
+
+def test_labels_beyond_what_is_kept_are_left_out_and_never_those_that_are_read() -> None:
+    few = kept({**{f"l{n}": "x" for n in range(80)}, "severity": "critical", MODEL_LABELS[0]: "churn"})
+    short = kept({"n" * 500: "v" * 500, "alertname": "Slow"})
+    light = kept({**{f"l{n}": "é" * 200 for n in range(40)}, "alertname": "Slow"})
+
+    assert (len(few), few["severity"], few[MODEL_LABELS[0]]) == (MOST_LABELS, "critical", "churn")
+    assert short == {"n" * MOST_LABEL: "v" * MOST_LABEL, "alertname": "Slow"}
+    assert list(light)[-1] == "alertname"
+    assert sum(len((name + value).encode()) for name, value in light.items()) > MOST_LABEL_BYTES - 500
+    assert sum(len((name + value).encode()) for name, value in light.items()) <= MOST_LABEL_BYTES
+
+
+def test_annotations_are_cut() -> None:
+    one = read({"model": "churn"}, annotations={"summary": "s" * 9_000, "description": "d" * 9_000, "x" * 9_000: "y"})
+
+    assert (len(one.summary), len(one.description)) == (MOST_TEXT, MOST_TEXT)
+
+
+def test_texts_that_no_store_could_keep_are_mended() -> None:
+    assert kept({"alertname": "A\ud800\0"}) == {"alertname": "A?"}

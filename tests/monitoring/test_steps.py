@@ -26,8 +26,9 @@ def test_the_last_step_is_whole_when_nothing_came_for_a_while() -> None:
     assert whole_until(5 * HOUR, 7 * HOUR, quiet_s=10) == 5 * HOUR
 
 
-def test_a_clock_of_the_past_does_not_undo_what_is_whole() -> None:
-    assert whole_until(5 * HOUR, HOUR, quiet_s=120) == 5 * HOUR
+def test_a_row_whose_clock_ran_ahead_makes_nothing_whole_that_lies_ahead() -> None:
+    assert whole_until(5 * HOUR, HOUR, quiet_s=120) == HOUR
+    assert whole_until(5 * HOUR, HOUR, quiet_s=0) == HOUR
 
 
 def test_nothing_is_judged_twice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,8 +13,11 @@ from boucle.adapters.memory.watching import MemoryWatchStore
 from boucle.core.alert import Alert
 from boucle.core.check import Check
 from boucle.core.watching import WatchPolicy
+from boucle.monitoring.outside import MOST_OPEN
+from boucle.monitoring.policies import CHECKS
 from boucle.monitoring.ports import AlertQuery, Judged
 from boucle.web.app import create_app
+from boucle.web.pages.watch_names import _CHECKS
 from web.in_process import client
 from web.made_up import NOW_US, TOKEN, World
 
@@ -119,6 +123,9 @@ def test_a_policy_is_replaced_and_the_change_is_in_the_history(api: httpx.Client
         ("expectations", [{"name": "r", "sql": "a > 0", "least": 2}], "expectations/0/least"),
         ("expectations", [{"name": "r", "function": "os.system"}], "expectations/0/function"),
         ("owner", "x" * 201, "owner"),
+        ("slices", ["job=services", "city=Lyon"], "slices/1"),
+        ("severities", {"d" * 201: "info"}, "severities"),
+        ("silences", [{"until": 5, "check": "price"}], "silences/0/check"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_its_path(
@@ -130,6 +137,32 @@ def test_a_wrong_policy_is_refused_with_its_path(
     assert store.policy("churn") == WatchPolicy()
 
 
+def test_what_is_wrong_is_told_with_the_value_that_was_sent_and_with_what_there_is(api: httpx.Client) -> None:
+    def detail(**members: Any) -> str:
+        return str(api.put("/api/v1/models/churn/watch", json=members).json()["detail"])
+
+    assert detail(window_s=86_401).endswith("found 86401")
+    assert "a column of the model: age, job, marital" in detail(slices=["city=Lyon"])
+    silence = api.post("/api/v1/models/churn/silences", json={"check": "price"}).json()["detail"]
+    assert "which begins with one of: drift, answers" in silence
+
+
+def test_a_model_without_champion_takes_any_slice(api: httpx.Client, world: World) -> None:
+    world.building("fresh", world.manifest(seed=7), 3)
+
+    assert world.registry.model("fresh").champion is None
+    assert api.put("/api/v1/models/fresh/watch", json={"slices": ["city=Lyon"]}).status_code == 200
+
+
+@pytest.mark.parametrize("check", ["", "dri", "drift:price", "drift.price", "concept:input:age", "alertmanager:Slow"])
+def test_a_silence_is_of_what_names_of_checks_begin_with(api: httpx.Client, check: str) -> None:
+    assert api.post("/api/v1/models/churn/silences", json={"check": check}).status_code == 201
+
+
+def test_every_check_that_has_a_title_can_be_silenced() -> None:
+    assert set(_CHECKS) <= set(CHECKS)
+
+
 def test_a_report_at_no_time_is_refused(api: httpx.Client) -> None:
     answer = api.put("/api/v1/models/churn/watch", json={"report_cron": "every day"})
 
@@ -137,7 +170,7 @@ def test_a_report_at_no_time_is_refused(api: httpx.Client) -> None:
 
 
 def test_a_silence_is_added_and_those_that_ended_go(api: httpx.Client, store: MemoryWatchStore) -> None:
-    api.put("/api/v1/models/churn/watch", json={"silences": [{"until": NOW_US - 1, "check": "old"}]})
+    api.put("/api/v1/models/churn/watch", json={"silences": [{"until": NOW_US - 1, "check": "range:old"}]})
 
     first = api.post("/api/v1/models/churn/silences", json={"check": "drift", "for_s": 60, "reason": "campaign"})
     second = api.post("/api/v1/models/churn/silences")
@@ -161,7 +194,7 @@ def test_an_alertmanager_opens_and_closes_the_same_alert(api: httpx.Client, stor
     again = api.post("/api/v1/alertmanager", json=webhook(firing()))
 
     (alert,) = store.alerts(AlertQuery("churn", is_open=True))
-    assert (opened.json(), again.json()) == ({"taken": 1}, {"taken": 1})
+    assert (opened.json(), again.json()) == ({"taken": 1, "dropped": 0}, {"taken": 1, "dropped": 0})
     assert (alert.check.name, alert.severity, alert.version) == ("alertmanager:HighLatency", "critical", 2)
     assert (alert.check.observed, alert.check.evidence["fingerprints"]) == ("p99 above 1 s", ["f1"])
     assert [(each.channel, each.event) for each in store.due(NOW_US)] == [("log", "opened")]
@@ -171,6 +204,33 @@ def test_an_alertmanager_opens_and_closes_the_same_alert(api: httpx.Client, stor
     assert store.alerts(AlertQuery("churn", is_open=True)) == ()
     assert sorted(each.event for each in store.due(NOW_US)) == ["closed", "opened"]
     assert store.state("churn") == {"judged_until": 7}
+
+
+def test_beyond_as_many_as_may_be_open_new_ones_are_dropped_and_repeats_are_taken(
+    api: httpx.Client, store: MemoryWatchStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = [firing(f"f{n}", alertname=f"A{n}") for n in range(MOST_OPEN + 5)]
+    first = api.post("/api/v1/alertmanager", json=webhook(*many))
+    repeat = api.post("/api/v1/alertmanager", json=webhook(many[0], firing("new", alertname="New")))
+
+    assert (first.status_code, first.json()) == (200, {"taken": MOST_OPEN, "dropped": 5})
+    assert (repeat.status_code, repeat.json()) == (200, {"taken": 1, "dropped": 1})
+    assert [(record.model, record.dropped) for record in caplog.records] == [("churn", 5), ("churn", 1)]  # type: ignore[attr-defined]  # fields of ours
+    closed = {**many[0], "status": "resolved"}
+    assert api.post("/api/v1/alertmanager", json=webhook(closed, firing("new", alertname="New"))).json()["dropped"] == 0
+    assert len(store.alerts(AlertQuery("churn", is_open=True, limit=1_000))) == MOST_OPEN
+
+
+def test_an_old_alert_behind_a_thousand_newer_ones_is_known_and_can_be_closed(
+    api: httpx.Client, store: MemoryWatchStore
+) -> None:
+    old = replace(DRIFT, id="old", check=Check("alertmanager:Old", "fail", evidence={"fingerprints": ["f0"]}))
+    newer = [replace(DRIFT, id=f"n{n}", check=Check(f"drift:c{n}", "fail"), opened_at=NOW_US + n) for n in range(1_200)]
+    store.judged(Judged("churn", {}, alerts=(old, *newer)))
+
+    told = webhook(firing("f1", alertname="Old"), firing("f2", alertname="New"))
+    assert api.post("/api/v1/alertmanager", json=told).json() == {"taken": 2, "dropped": 0}
+    assert api.post("/api/v1/alerts/old/close").status_code == 200
 
 
 def test_two_instances_are_one_alert_until_both_are_good(api: httpx.Client, store: MemoryWatchStore) -> None:
@@ -185,7 +245,7 @@ def test_two_instances_are_one_alert_until_both_are_good(api: httpx.Client, stor
 def test_what_boucle_told_alertmanager_does_not_come_back(api: httpx.Client, store: MemoryWatchStore) -> None:
     answer = api.post("/api/v1/alertmanager", json=webhook(firing(source="boucle")))
 
-    assert answer.json() == {"taken": 0}
+    assert answer.json() == {"taken": 0, "dropped": 0}
     assert store.alerts(AlertQuery()) == ()
 
 

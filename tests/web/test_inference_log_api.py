@@ -12,6 +12,7 @@ import pytest
 from boucle.core.table import Table
 from boucle.labels.truth import Truth
 from boucle.loop import exploring
+from boucle.web.api import inference_log
 from boucle.web.app import create_app
 from web.in_process import client
 from web.made_up import NOW_US, TOKEN, World
@@ -104,13 +105,31 @@ def test_too_many_rows_are_refused_with_their_count_and_the_cure(
     answer = asked.get(ONE)
 
     assert answer.status_code == 413
-    assert "The window holds 6 rows, and one answer takes 4. Ask a shorter window, or say limit=." in answer.text
+    assert "The window holds 6 rows, and one answer takes 4. Ask for a shorter window, or say limit=." in answer.text
     assert asked.get(ONE, params={"limit": 4}).status_code == 200
 
 
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 10**7}, {"format": "xlsx"}, {"since": "2", "until": "1"}])
 def test_bad_parameters_are_refused(asked: httpx.Client, params: dict[str, str]) -> None:
     assert asked.get(ONE, params=params).status_code in (400, 422)
+
+
+def test_who_cannot_read_soon_is_asked_to_come_again_and_holds_no_thread(
+    asked: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_log, "WAIT_S", 0.01)
+    with inference_log._alone():
+        busy = asked.get(ONE)
+
+    assert (busy.status_code, busy.headers["retry-after"]) == (503, "5")
+    assert "is being read for somebody else" in busy.text
+    assert asked.get(ONE).status_code == 200
+
+
+def test_a_window_that_ends_in_the_first_second_of_all_times_is_empty(asked: httpx.Client) -> None:
+    answer = asked.get(ONE, params={"until": "0001-01-01T00:00:01Z"})
+
+    assert (answer.status_code, answer.headers["x-boucle-rows"]) == (200, "0")
 
 
 def test_columns_of_versions_that_differ_are_united_and_taken_names_are_told_apart() -> None:

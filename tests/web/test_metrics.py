@@ -44,6 +44,10 @@ def samples(world: World, store: MemoryWatchStore | None) -> dict[tuple[str, ...
     return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
 
 
+def told(found: dict[tuple[str, ...], float], name: str) -> list[tuple[str, ...]]:
+    return [key for key in found if key[0] == name]
+
+
 def judged(
     store: MemoryWatchStore, checks: tuple[Check, ...], stop: int = NOW_US, where: str = "", late_until: int = 0
 ) -> None:
@@ -120,6 +124,18 @@ def test_features_are_bounded_to_those_that_moved_most(world: World, store: Memo
     names = {key[1] for key in samples(world, store) if key[0] == "boucle_feature_drift_score"}
 
     assert names == {f"c{n}" for n in range(80 - MOST_PARTS, 80)}
+
+
+def test_detectors_are_bounded_to_those_nearest_to_an_alarm(world: World, store: MemoryWatchStore) -> None:
+    levels = [Check(f"concept:input:c{n}", "pass", evidence={"level": n / 10, "h": 8.0}) for n in range(80)]
+    worst = Check("concept:errors", "warn", evidence={"level": 3.0, "h": 0.1})  # the least level, the most beyond
+    judged(store, (*levels, worst, Check("concept:adwin", "pass", evidence={"at": None})))
+
+    found = samples(world, store)
+
+    wanted = {f"input:c{n}" for n in range(80 - MOST_PARTS + 1, 80)} | {"errors"}
+    for name in ("boucle_cusum", "boucle_cusum_threshold"):
+        assert {signal for key, _model, signal in told(found, name)} == wanted
 
 
 def test_every_name_is_told_of_an_empty_platform(empty_world: World) -> None:

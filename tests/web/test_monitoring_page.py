@@ -75,6 +75,12 @@ def test_four_figures_say_at_once_how_it_stands(page: str) -> None:
     assert all(f'id="{name}"' in page for name in ("alerts", "columns", "quality", "traffic"))
 
 
+def test_what_an_alertmanager_told_is_no_column() -> None:
+    (group,) = groups_of([replace(DRIFT_ALERT, check=Check("alertmanager:HighLatency", "fail"))])
+
+    assert (group.subject, group.title) == ("", "From an Alertmanager: HighLatency")
+
+
 def test_alerts_about_one_column_stand_together_the_gravest_first() -> None:
     names = ("drift", "range:age", "concept:input:age", "quality:auc", "feed:job", "estimate:f1", "answers:prediction")
     grave: dict[str, Severity] = {"feed:job": "critical", "estimate:f1": "info"}

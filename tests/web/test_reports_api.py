@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from boucle.core.document import from_json
-from boucle.core.report import Report
+from boucle.core.report import Report, Span
+from boucle.web.api.reports import LEAST
 from boucle.web.app import create_app
 from web.in_process import client
 from web.made_up import NOW_US, TOKEN, World, populated
@@ -78,6 +79,15 @@ def test_what_cannot_be_answered_is_refused_with_its_cure(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == f"urn:boucle:problem:{code}"
     assert told in answer.text
+
+
+@pytest.mark.parametrize("path", [ONE, f"{ONE}.html", "/models/churn/report.html"])
+def test_a_window_that_ends_in_the_first_second_of_all_times_begins_with_them(asked: httpx.Client, path: str) -> None:
+    answer = asked.get(path, params={"until": "0001-01-01T00:00:01Z"})
+
+    assert answer.status_code == 200
+    if path == ONE:
+        assert from_json(Report, answer.json()).window == Span(LEAST, LEAST + 1_000_000)
 
 
 @pytest.mark.parametrize("params", [{"slice": "job=king"}, {"version": 99}])

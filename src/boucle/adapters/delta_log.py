@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _REOPEN_EVERY = 25  # commits through one object cost more and more
 _MAINTAIN_EVERY = 250
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
 _GRACE_H = 1  # files and versions are kept so long for readers that hold an older table
 _FILE_BYTES = 128 * 1024 * 1024
 _GROUP_ROWS = 65_536  # so that a few rows are found without reading all of a compacted file
@@ -118,7 +119,7 @@ class DeltaLog:
         self._table = None  # a reader wants what is there now
         table = self._opened()
         frame = frame_of(LogRows()).lazy() if table is None else pl.scan_delta(table)
-        first, last = day_of(window.start), day_of(max(window.start, window.stop - 1))
+        first, last = _day(window.start), _day(max(window.start, window.stop - 1))
         of_model = (pl.col("model") == model) & (pl.col("day") >= first) & (pl.col("day") <= last)
         return within(frame.filter(of_model), window, version, limit)
 
@@ -245,6 +246,11 @@ def within(frame: polars.LazyFrame, window: Span, version: int | None, limit: in
         found = found.filter(pl.col("version") == version)
     found = found.sort("at", "prediction_id")
     return found if limit is None else found.tail(limit)
+
+
+def _day(at: int) -> str:
+    """Return the day of a time, the first or last one there is for a time beyond them."""
+    return day_of(min(max(at, _FIRST_US), _LAST_US))
 
 
 def _files_of(table: DeltaTable, model: str, wanted: list[str]) -> list[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from boucle.adapters.project_process import ProjectProcesses
 from boucle.core.errors import BoucleError, InvalidRequest
 from boucle.core.files import publish
 from boucle.core.i18n import _
+from boucle.core.passing import passing_file, passing_folder
 from boucle.core.table import Column, Table, missing_mask
-from boucle.loop.exploring import OWN, frame_of
+from boucle.loop.exploring import OWN, frame_of, told_names
 from boucle.training.ports import Command, Environments, Processes, Tell
 
 REQUIREMENTS = ("evidently==0.7.23", "pandas<3", "pyarrow")
@@ -70,10 +71,11 @@ class EvidentlyReports:
         left_out = [name for name in reference.names if name in current.columns and name not in names]
         if left_out:
             tell(_("left out, too many values: {names}").format(names=", ".join(left_out[:20])))
-        with tempfile.TemporaryDirectory(prefix="boucle-evidently-") as name:
-            folder = Path(name)
-            frame_of(reference.select(names)).write_parquet(folder / script.REFERENCE)
-            frame_of(current.select(names)).write_parquet(folder / script.CURRENT)
+        with passing_folder("evidently") as folder, ExitStack() as held:
+            for file, table in ((script.REFERENCE, reference), (script.CURRENT, current)):
+                handed = held.enter_context(passing_file(folder / file))
+                frame_of(table.select(names)).write_parquet(handed)
+                handed.flush()
             (folder / script.COLUMNS).write_text(json.dumps(columns), "utf-8")
             tell(_("Evidently compares {n} rows with {m}").format(n=current.n_rows, m=reference.n_rows))
             self._run(python, folder)
@@ -119,10 +121,14 @@ def aligned(rows: Table, names: Iterable[str], target: str | None) -> Table:
     The target is left out as long as no outcome is known.
     """
     found = {}
-    for name in names:
-        own = f"input_{name}"
-        is_taken = (name in OWN or name.startswith("probability_")) and own in rows.columns
-        column = rows.columns.get("truth" if name == target else own if is_taken else name)
+    wanted = list(names)
+    inputs = [name for name in wanted if name != target]
+    told = told_names(inputs, {*OWN, *(name for name in inputs if name.startswith("probability_"))})
+    for name in wanted:
+        own = "truth" if name == target else told[name]
+        if own not in rows.columns and name not in (*OWN, target):  # an answer without such a probability
+            own = name
+        column = rows.columns.get(own)
         if column is not None and not (name == target and missing_mask(column).all()):
             found[name] = column
     return Table(found)

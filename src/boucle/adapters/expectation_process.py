@@ -1,8 +1,8 @@
 """The process in which user-written expectations are judged: ``python -m boucle.adapters.expectation_process``.
 
 Arguments: a folder with ``rows.arrow`` and ``rules.json``, seconds for each rule, a folder of Python modules ("" for
-none). ``results.jsonl`` gets a line that says it is ready, then one line of JSON for each rule; what a rule prints goes
-nowhere that is read as data.
+none). Memory is limited to 4 GiB where the system can. ``results.jsonl`` gets a line that says it is ready, then one
+line of JSON for each rule; what a rule prints goes nowhere that is read as data.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import json
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ ROWS, RULES, RESULTS = "rows.arrow", "rules.json", "results.jsonl"
 TIMED_OUT = (-signal.SIGALRM, 128 + signal.SIGALRM)
 READY = '{"ready": true}'
 N_EXAMPLES = 20
+MOST_BYTES = 4 * 1024**3  # of what a process allots to itself; threads that only reserve addresses are not counted
 
 
 def main(arguments: list[str]) -> None:
     """Judge each rule of a folder."""
+    _limit_memory(MOST_BYTES)
     folder, limit_s, code = Path(arguments[0]), float(arguments[1]), arguments[2]
     if code:
         sys.path.insert(0, code)
@@ -36,6 +39,16 @@ def main(arguments: list[str]) -> None:
             told = judged(rows, rule)
             signal.setitimer(signal.ITIMER_REAL, 0)
             results.write(json.dumps(told) + "\n")
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Let nothing allot more, so that a rule that does fails and not the machine: macOS and Windows do not count so."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def judged(rows: pl.DataFrame, rule: dict[str, Any]) -> dict[str, Any]:

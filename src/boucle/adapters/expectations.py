@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from boucle.adapters.project_process import ProjectProcesses
 from boucle.core.check import Check
 from boucle.core.document import to_json
 from boucle.core.i18n import _
+from boucle.core.passing import passing_file, passing_folder
 from boucle.core.watching import Expectation
 from boucle.monitoring.expectations import Kept, expectation_check, usable
 from boucle.training.ports import Command
@@ -27,8 +27,8 @@ _KEPT_ENVIRON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "OMP_NUM_THRE
 class ExpectationProcesses:
     """Judges all rules of a window in one child process; a rule that ends the child fails alone.
 
-    The child gets the rows as a file in a folder of its own, no secret from the environment, and ``timeout_s`` for
-    each rule.
+    The child gets the rows as a file that no kill leaves behind, no secret from the environment, ``timeout_s`` for
+    each rule, and 4 GiB of memory where the system can limit it.
     """
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
@@ -40,9 +40,10 @@ class ExpectationProcesses:
         good, bad = usable(expectations)
         found = {check.name: check for check in bad}
         if good:
-            with tempfile.TemporaryDirectory(prefix="boucle-rules-") as folder:
-                rows.write_ipc(Path(folder) / expectation_process.ROWS)
-                kept = self._all_kept(Path(folder), good, code)
+            with passing_folder("rules") as folder, passing_file(folder / expectation_process.ROWS) as file:
+                rows.write_ipc(file)
+                file.flush()
+                kept = self._all_kept(folder, good, code)
             found |= {(check := expectation_check(rule, k)).name: check for rule, k in zip(good, kept, strict=True)}
         names = dict.fromkeys(f"expectation:{rule.name}" for rule in expectations)
         return tuple(found[name] for name in names)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from boucle.core.record import InferenceRecord
-from boucle.core.segment import HEAD_BYTES, frame_size, scan
+from boucle.core.segment import HEAD_BYTES, frame_size, is_stream, scan
 
 log = logging.getLogger("boucle.segments")
 LOCK, SHIPPED, FINISHED, SUFFIX = "lock", "shipped", "finished", ".seg"
@@ -30,9 +30,10 @@ class SegmentReader:
         self.skipped_bytes = 0
 
     def streams(self) -> tuple[str, ...]:
-        """Return the ids of the streams, the oldest first (ids sort by time)."""
+        """Return the ids of the streams, the oldest first (ids sort by time). What else lies there is passed over."""
         try:
-            return tuple(sorted(found.name for found in self._root.iterdir() if not found.name.startswith(".")))
+            with os.scandir(self._root) as found:
+                return tuple(sorted(each.name for each in found if is_stream(each.name) and each.is_dir()))
         except FileNotFoundError:
             return ()
 

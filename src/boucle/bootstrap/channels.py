@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from boucle.adapters.channels import AlertmanagerChannel, AppriseChannel, LogChannel, MailChannel, WebhookChannel
@@ -27,10 +27,19 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
         server = mail_server(settings.smtp_url)
         if not settings.alert_mail_to:
             raise InvalidSetting("BOUCLE_ALERT_MAIL_TO", "", "the addresses that BOUCLE_SMTP_URL shall send to")
+        _require_lines("BOUCLE_ALERT_MAIL_FROM", (settings.alert_mail_from,))
+        _require_lines("BOUCLE_ALERT_MAIL_TO", settings.alert_mail_to)
         found.append(MailChannel(server, settings.alert_mail_from, settings.alert_mail_to))
     if settings.apprise_urls:
         found.append(AppriseChannel(settings.apprise_urls))
     return tuple(found)
+
+
+def _require_lines(name: str, addresses: Iterable[str]) -> None:
+    """Refuse addresses that would be more than one line of a mail."""
+    for address in addresses:
+        if len(address.splitlines()) > 1:
+            raise InvalidSetting(name, address, "mail addresses without a line break")
 
 
 def link(settings: Settings) -> Callable[[Alert], str]:

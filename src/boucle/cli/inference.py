@@ -17,6 +17,7 @@ from boucle.client.client import Client
 from boucle.client.feedback import ID_COLUMNS, ROW_COLUMN, Entry, Feedback, entries_of
 from boucle.client.pace import Pace
 from boucle.client.paths import missing_file
+from boucle.client.printable import printable
 from boucle.client.watching import MEGABYTE, Asked, Download, shown
 from boucle.core.errors import InvalidRequest
 from boucle.core.i18n import _
@@ -122,18 +123,29 @@ def read_entries(source: str, id_column: Optional[str], value_column: str) -> li
     path = Path(source)
     if source != "-" and not path.is_file():
         raise missing_file(path)
-    text = sys.stdin.read() if source == "-" else path.read_text(encoding="utf-8-sig")
-    rows = _json_rows(source, text) if text.lstrip()[:1] in ("{", "[") else _csv_rows(text)
+    body = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        told = _("{source} is not written in UTF-8, from line {line} on. Save it in UTF-8 and tell it again.")
+        line = body.count(b"\n", 0, error.start) + 1
+        raise InvalidRequest("unusual-rows", told.format(source=source, line=line)) from error
+    rows = _json_rows(source, text) if text.lstrip()[:1] in ("{", "[") else _csv_rows(source, text)
     if not rows:
         return []
     given = _needed(source, list(rows[0]), id_column, value_column)
     return [(_told_id(row.get(given), row.get(ROW_COLUMN)), row.get(value_column)) for row in rows]
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
+def _csv_rows(source: str, text: str) -> list[dict[str, Any]]:
     """Return the rows of a CSV text, cells that are JSON numbers or truth values read as such, empty ones None."""
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return [{name: _cell(cell) for name, cell in row.items() if name is not None} for row in rows]
+    try:
+        return [{name: _cell(cell) for name, cell in row.items() if name is not None} for row in rows]
+    except csv.Error as error:
+        told = _("{source} is no CSV that can be read, at line {line}: {cause}. Is a quotation mark left open?")
+        told = told.format(source=source, line=rows.line_num + 1, cause=error)
+        raise InvalidRequest("unusual-rows", told) from error
 
 
 def _cell(text: Optional[str]) -> Any:
@@ -141,7 +153,7 @@ def _cell(text: Optional[str]) -> Any:
         return None
     try:
         value = json.loads(text, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, (bool, int, float)) else text
 
@@ -149,12 +161,11 @@ def _cell(text: Optional[str]) -> Any:
 def _json_rows(source: str, text: str) -> list[dict[str, Any]]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         try:  # one object a line
             document = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
-            told = _("{source} is no JSON: {cause}").format(source=source, cause=error)
-            raise InvalidRequest("malformed-json", told) from error
+        except (ValueError, RecursionError):
+            raise no_json(source, error) from error
     if isinstance(document, dict):
         document = next((document[key] for key in WRAPPERS if isinstance(document.get(key), list)), [document])
     if not all(isinstance(row, dict) for row in document):
@@ -162,6 +173,14 @@ def _json_rows(source: str, text: str) -> list[dict[str, Any]]:
         raise InvalidRequest("unusual-rows", text.format(source=source))
     rows: list[dict[str, Any]] = document
     return rows
+
+
+def no_json(source: str, cause: Exception) -> InvalidRequest:
+    """Return the error of a text that cannot be read as JSON, among them one whose lists go too deep."""
+    if isinstance(cause, RecursionError):
+        told = _("{source} holds lists within lists, deeper than can be read. Take the outer ones away.")
+        return InvalidRequest("malformed-json", told.format(source=source))
+    return InvalidRequest("malformed-json", _("{source} is no JSON: {cause}").format(source=source, cause=cause))
 
 
 def _of_parquet(source: str, id_column: Optional[str], value_column: str) -> list[Entry]:
@@ -193,7 +212,7 @@ def _needed(source: str, there: list[str], id_column: Optional[str], value_colum
 
 def _all_of(done: Feedback) -> str:
     lines = [_("{n} accepted, {bad} rejected").format(n=done.accepted, bad=done.n_rejected)]
-    lines += [f"  {given}: {why}" for given, why in done.rejected]
+    lines += [printable(f"  {given}: {why}") for given, why in done.rejected]
     if done.n_rejected > len(done.rejected):
         lines.append(_("  … and {n} more").format(n=done.n_rejected - len(done.rejected)))
     return "\n".join(lines)

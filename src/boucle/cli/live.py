@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
 from boucle.client.client import Client
+from boucle.client.printable import printable
 from boucle.client.report_card import (
     alert_lines,
     basis_of,
@@ -34,6 +36,9 @@ from boucle.core.report import Report
 
 MOST_COLUMNS, MOST_ALERTS = 10, 10
 BARS = "▁▂▃▄▅▆▇█"
+_GAP = 2  # characters after each column of a table
+_SHORT = {"Wasserstein": "W"}
+_LESSER = ("KS", "JS", "PSI", "W")  # the first is missed least: the p-value and the mark judge
 _STYLES = {"✗": "red", "!": "yellow", "✓": "green", "critical": "bold red", "warning": "yellow"}
 
 
@@ -93,14 +98,14 @@ def _showing(live: Live) -> Iterator[Callable[[Seen, str], None]]:
 
         def write(seen: Seen, trouble: str) -> None:
             if trouble:
-                Console(stderr=True, highlight=False, markup=False).print(trouble, soft_wrap=True)
+                Console(stderr=True, highlight=False, markup=False).print(printable(trouble), soft_wrap=True)
             else:
                 _written(live, console, seen)
 
         yield write
         return
     with Screen(console=console, auto_refresh=False, screen=False) as screen:
-        yield lambda seen, trouble: screen.update(screen_of(seen, trouble), refresh=True)
+        yield lambda seen, trouble: screen.update(screen_of(seen, console.width, trouble), refresh=True)
 
 
 def _written(live: Live, console: Console, seen: Seen) -> None:
@@ -109,28 +114,54 @@ def _written(live: Live, console: Console, seen: Seen) -> None:
         told |= {"models": list(seen.models)} if seen.report is None else {"report": to_json(seen.report)}
         print(json.dumps(told, ensure_ascii=False), flush=True)
     else:
-        console.print(screen_of(seen))
+        console.print(screen_of(seen, console.width))
 
 
-def screen_of(seen: Seen, trouble: str = "") -> Group:
-    """Return the screen of a look, with the trouble of a newer one that failed."""
+def screen_of(seen: Seen, width: int, trouble: str = "") -> Group:
+    """Return the screen of a look, so many characters wide, with the trouble of a newer one that failed."""
     parts: list[Any] = _all_models(seen) if seen.report is None else _head(seen.report)
     parts += _alerts(seen.alerts[:MOST_ALERTS], len(seen.alerts), with_model=seen.report is None)
-    parts += [] if seen.report is None else _figures(seen.report)  # last: a small terminal cuts it off
+    parts += [] if seen.report is None else _figures(seen.report, width)  # last: a small terminal cuts it off
     if trouble:
-        parts += [Text(), Text(trouble, style="red")]
+        parts += [Text(), Text(printable(trouble), style="red")]
     at = dt.datetime.now(dt.timezone.utc).strftime("%H:%M:%S")
     return Group(*parts, Text(), Text(_("seen at {time} UTC").format(time=at), style="dim"))
 
 
-def table_of(rows: Sequence[Sequence[str]]) -> Table:
-    """Return rows of texts, the header first, as a table; marks and severities in their colours."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in rows[0]:
+def table_of(rows: Sequence[Sequence[str]], width: Optional[int] = None) -> Table:
+    """Return rows of texts, the header first, as a table; marks and severities in their colours.
+
+    Where ``width`` (characters) is less than they take, titles are shortened and figures left out that others tell.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+    styles = {_(word): style for word, style in _STYLES.items()}
+    shown = rows if width is None else fitting(rows, width)
+    for title in shown[0]:
         table.add_column(Text(title), overflow="fold")
-    for row in rows[1:]:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    for row in shown[1:]:
+        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     return table
+
+
+def fitting(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Return rows, the header first, that take at most ``width`` characters where leaving out figures is enough.
+
+    >>> fitting([["column", "Wasserstein", "JS", "KS"], ["price", "0.1", "0.25", "0.5"]], 22)
+    [['column', 'W', 'JS'], ['price', '0.1', '0.25']]
+    """
+    found = [list(row) for row in rows]
+    if _width(found) > width:
+        found[0] = [_SHORT.get(title, title) for title in found[0]]
+    for title in _LESSER:
+        if _width(found) > width and title in found[0]:
+            place = found[0].index(title)
+            found = [[*row[:place], *row[place + 1 :]] for row in found]
+    return found
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(cell_len(row[place]) for row in rows) + _GAP for place in range(len(rows[0])))
 
 
 def bars(values: Sequence[float]) -> str:
@@ -144,16 +175,17 @@ def bars(values: Sequence[float]) -> str:
 
 
 def _head(report: Report) -> list[Any]:
-    parts: list[Any] = [Text(title_of(report), style="bold"), Text(f"  {basis_of(report)}", style="dim")]
-    return [*parts, *(Text(f"  {sentence}") for sentence in report.summary)]
+    title, basis = printable(title_of(report)), f"  {basis_of(report)}"
+    said = (Text(f"  {printable(sentence)}") for sentence in report.summary)
+    return [Text(title, style="bold"), Text(basis, style="dim"), *said]
 
 
-def _figures(report: Report) -> list[Any]:
+def _figures(report: Report, width: int) -> list[Any]:
     parts: list[Any] = [Text(), Text(traffic_text(report.traffic))]
     if report.traffic.per_step:
         parts.append(Text(bars([rows for _at, rows, _errors in report.traffic.per_step]), style="cyan"))
     if report.columns:
-        parts += [Text(), table_of(column_lines(report.columns[:MOST_COLUMNS]))]
+        parts += [Text(), table_of(column_lines(report.columns[:MOST_COLUMNS]), width)]
         n_left = len(report.columns) - MOST_COLUMNS
         if n_left > 0:
             more = _("… and {n} more: boucle drift {name}").format(n=n_left, name=report.model)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from boucle.cli.inference import no_json
 from boucle.cli.models import pairs
 from boucle.client.moments import span_s, time_text
 from boucle.client.paths import missing_file
@@ -36,11 +37,9 @@ def read_policy(path: Path) -> WatchPolicy:
     if not path.is_file():
         raise missing_file(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        text = _("{source} is no JSON: {cause}").format(source=path, cause=error)
-        raise InvalidRequest("malformed-json", text) from error
-    return from_json(WatchPolicy, document)
+        return from_json(WatchPolicy, json.loads(path.read_text(encoding="utf-8-sig")))
+    except (ValueError, RecursionError) as error:
+        raise no_json(str(path), error) from error
 
 
 def policy_lines(policy: WatchPolicy) -> list[str]:
@@ -77,7 +76,7 @@ def _value(name: str, text: str) -> Any:
         raise InvalidRequest("unusual-option", told.format(name=name, names=", ".join(MEMBERS)))
     try:
         return getattr(from_json(WatchPolicy, _document(name, text)), name)
-    except (InvalidDocument, ValueError) as error:
+    except (InvalidDocument, ValueError, RecursionError) as error:
         told = _("--set {name}={text} is not understood. Expected {expected}.")
         expected = error.expected if isinstance(error, InvalidDocument) else _example(name)
         raise InvalidRequest("unusual-option", told.format(name=name, text=text[:80], expected=expected)) from error

@@ -14,7 +14,8 @@ from boucle.cli.inference import SINCE, UNTIL, VERSION, write_whole
 from boucle.cli.models import AS_JSON
 from boucle.cli.watch_policy import members_of, policy_lines, read_policy
 from boucle.client.client import Client
-from boucle.client.report_card import basis_of, column_lines, has_drifted, report_text, title_of
+from boucle.client.printable import printable
+from boucle.client.report_card import basis_of, column_lines, has_drifted, is_judged, report_text, title_of
 from boucle.client.watching import Asked
 from boucle.core.document import to_json
 from boucle.core.errors import InvalidRequest
@@ -25,8 +26,10 @@ from boucle.core.watching import WatchPolicy
 NAME = typer.Argument(help="Name of the model.")
 AGAINST = typer.Option(None, metavar="WINDOW", help="reference, or an earlier window: 48h/24h.")
 SLICE = typer.Option("", metavar="COLUMN=VALUE", help="Only these rows; one of the slices of the policy.")
+EXIT_CODE = "End with exit status 2 when something moved, with 3 when nothing could be judged."
 MEMBER = "MEMBER=VALUE"
-DRIFTED = 2
+DRIFTED, NOT_JUDGED = 2, 3
+WIDE = 1_000
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +45,7 @@ def drift(
     against: Optional[str] = AGAINST,
     slice: str = SLICE,  # noqa: A002  # the option is called so
     version: Optional[int] = VERSION,
-    exit_code: bool = typer.Option(False, "--exit-code", help="End with exit status 2 when something moved."),  # noqa: FBT003
+    exit_code: bool = typer.Option(False, "--exit-code", help=EXIT_CODE),  # noqa: FBT003
     as_json: bool = AS_JSON,
 ) -> None:
     """Show what moved: the columns of a window beside the reference, worst first."""
@@ -53,6 +56,13 @@ def drift(
         _print_drift(found)
     if exit_code and has_drifted(found):
         sys.exit(DRIFTED)
+    if exit_code and not is_judged(found):
+        text = _(
+            "Nothing could be judged: {n} rows, beside {reference}. Take a longer window, for example --since 7d; how "
+            "many rows it takes is the least_rows of: boucle watch {name} --show"
+        )
+        print(text.format(n=found.n_rows, reference=found.n_reference, name=name), file=sys.stderr)
+        sys.exit(NOT_JUDGED)
 
 
 def report(
@@ -103,7 +113,9 @@ def watch(
         kept = _policy(client, _required(name), set_, policy)
         if silence is not None:
             kept = client.silence(_required(name), silence, check, reason)
-        print(json.dumps(to_json(kept), ensure_ascii=False) if as_json else "\n".join(policy_lines(kept)))
+        print(
+            json.dumps(to_json(kept), ensure_ascii=False) if as_json else "\n".join(map(printable, policy_lines(kept)))
+        )
         return
     if check or reason:
         text = _("--check and --reason say what to silence and why. Say for how long too: --silence 2h")
@@ -130,12 +142,13 @@ def _required(name: Optional[str]) -> str:
 def _print_drift(found: Report) -> None:
     from boucle.cli.live import table_of
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(title_of(found), soft_wrap=True)
+    width = None if sys.stdout.isatty() else WIDE  # a pipe has no width
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    console.print(printable(title_of(found)), soft_wrap=True)
     for line in (basis_of(found), *found.summary):
-        console.print(f"  {line}", soft_wrap=True)
+        console.print(f"  {printable(line)}", soft_wrap=True)
     if found.columns:
-        console.print(table_of(column_lines(found.columns)))
+        console.print(table_of(column_lines(found.columns), console.width))
     if found.slices:
         bad = ", ".join(f"{where} ({status})" for where, status in found.slices)
-        console.print(_("slices: {slices}").format(slices=bad), soft_wrap=True)
+        console.print(printable(_("slices: {slices}").format(slices=bad)), soft_wrap=True)

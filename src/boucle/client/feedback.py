@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
@@ -13,12 +14,14 @@ import numpy as np
 from boucle.client.capture.rows import read_column
 from boucle.client.encode import MAX_BODY_BYTES, MAX_ROWS
 from boucle.client.pace import Pace
+from boucle.client.printable import printable
 from boucle.core.errors import InvalidRequest, InvalidRows, RowProblem
 from boucle.core.i18n import _
 from boucle.core.table import Table, cells
 
 ID_COLUMNS, VALUE_COLUMN, ROW_COLUMN = ("id", "prediction_id"), "value", "row"
 SHOWN = 5
+_HALF = re.compile("[\\ud800-\\udfff]")  # JSON can spell it, UTF-8 cannot
 Entry = tuple[str, Any]
 
 
@@ -36,7 +39,7 @@ class Feedback:
     def __str__(self) -> str:
         """Return the counts, and the first entries that were rejected."""
         lines = [_("{n} accepted, {bad} rejected").format(n=self.accepted, bad=self.n_rejected)]
-        lines += [f"  {given}: {why}" for given, why in self.rejected[:SHOWN]]
+        lines += [printable(f"  {given}: {why}") for given, why in self.rejected[:SHOWN]]
         if self.n_rejected > SHOWN and self.rejected:
             lines.append(_("  … and {n} more").format(n=self.n_rejected - min(len(self.rejected), SHOWN)))
         return "\n".join(lines)
@@ -87,13 +90,11 @@ class Sending:
         return Feedback(self.accepted, tuple(self.rejected), self.n_rejected)
 
     def _is_sendable(self, entry: Entry) -> bool:
-        given, value = entry
-        is_infinite = isinstance(value, float) and math.isinf(value)
-        if value is not None and not is_infinite:
-            return True
-        self.n_rejected += 1
-        self.rejected.append((given, _("The value is infinite.") if is_infinite else _("The value is missing.")))
-        return False
+        why = _wrong(entry)
+        if why:
+            self.n_rejected += 1
+            self.rejected.append((entry[0], why))
+        return not why
 
     def _send(self, piece: Sequence[Entry]) -> None:
         try:
@@ -127,6 +128,21 @@ def body_of(entries: Sequence[Entry]) -> bytes:
     """Return the body that tells entries."""
     document = {"truth": [{"id": given, "value": value} for given, value in entries]}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def _wrong(entry: Entry) -> str:
+    """Return why an entry cannot be sent, "" when it can."""
+    given, value = entry
+    if value is None:
+        return _("The value is missing.")
+    if isinstance(value, float) and math.isinf(value):
+        return _("The value is infinite.")
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, (list, dict)) for one in value)):
+        return _("The value is an object or lists within a list. Expected a number, a text, true, false or labels.")
+    texts = [given, *(value if isinstance(value, list) else [value])]
+    if any(isinstance(text, str) and _HALF.search(text) for text in texts):
+        return _("The id or the value holds half a character, which is no text. Write the file anew in UTF-8.")
+    return ""
 
 
 def _of_table(rows: Any) -> list[Entry]:

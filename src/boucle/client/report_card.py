@@ -8,10 +8,11 @@ from typing import Any, Optional
 
 from boucle.client.card import framed_html
 from boucle.client.moments import moment, time_text
+from boucle.client.printable import printable
 from boucle.core.alert import Alert
 from boucle.core.check import Check
 from boucle.core.errors import NotFound
-from boucle.core.i18n import _
+from boucle.core.i18n import N_, _
 from boucle.core.report import ColumnReport, Histogram, Metric, Quality, Report, Traffic
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗"}
@@ -19,6 +20,7 @@ MOVES = ("drift", "answers", "concept")  # checks whose name begins so say that 
 _COLOURS = {"pass": "#1a7f37", "warn": "#bf8700", "fail": "#e5534b"}  # read on white and on black alike
 _CELL = "padding:.15em .9em .15em 0;text-align:left;vertical-align:top;border:0;background:none"
 _BLUE, _HEIGHT, _WIDTH, _SHOWN, _SHOWN_ALERTS = "#4a8fe7", 34, 170, 12, 6
+_WORDS = {"critical": N_("critical"), "warning": N_("warning"), "info": N_("info")}
 _SEVERITIES = {"critical": "fail", "warning": "warn", "info": "pass"}  # the gravest first
 
 
@@ -110,6 +112,17 @@ def has_drifted(report: Report) -> bool:
     return any(check.status != "pass" for check in moved)
 
 
+def is_judged(report: Report) -> bool:
+    """Return True when rows were compared with others: a window that holds none, or too few, says nothing.
+
+    >>> from boucle.core.report import Span
+    >>> is_judged(Report("churn", 1, Span(0, 1), 1))
+    False
+    """
+    compared = (check for check in report.checks if check.name.partition(":")[0] in ("drift", "answers"))
+    return report.n_rows > 0 and any(check.evidence.get("n_parts", 1) for check in compared)
+
+
 def title_of(report: Report) -> str:
     """Return one line: model, version, window and slice."""
     title = _("{name} version {version}: {since} to {until} UTC").format(
@@ -172,7 +185,10 @@ def traffic_text(traffic: Traffic) -> str:
 def alert_lines(alerts: Sequence[Alert]) -> list[list[str]]:
     """Return the header and a line for each alert; slices are told when there are any."""
     header = [_("severity"), _("check"), _("slice"), _("open since (UTC)"), _("what was seen")]
-    lines = [header, *([a.severity, a.check.name, a.slice, time_text(a.opened_at), a.check.observed] for a in alerts)]
+    lines = [
+        header,
+        *([_(_WORDS[a.severity]), a.check.name, a.slice, time_text(a.opened_at), a.check.observed] for a in alerts),
+    ]
     return lines if any(alert.slice for alert in alerts) else [[*line[:2], *line[3:]] for line in lines]
 
 
@@ -191,7 +207,7 @@ def report_text(report: Report) -> str:
     lines = [title_of(report), f"  {basis_of(report)}", *(f"  {sentence}" for sentence in report.summary)]
     for title, rows in _tables(report):
         lines += ["", title, *(f"  {line}" for line in aligned(rows))]
-    return "\n".join([*lines, "", traffic_text(report.traffic)])
+    return "\n".join(map(printable, [*lines, "", traffic_text(report.traffic)]))
 
 
 def report_html(report: Report) -> str:

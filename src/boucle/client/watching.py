@@ -112,7 +112,12 @@ class Watching:
     def save(self, name: str, policy: WatchPolicy) -> WatchPolicy:
         """Say how a model is watched. Raises InvalidRequest naming the member that is wrong."""
         path = f"/api/v1/models/{valid_name(name)}/watch"
-        return from_json(WatchPolicy, self.control.checked("PUT", path, json=to_json(policy)).json())
+        try:
+            return from_json(WatchPolicy, self.control.checked("PUT", path, json=to_json(policy)).json())
+        except UnicodeEncodeError as error:
+            text = _("A text of the policy holds half a character ({found}), which is no text. Write it anew in UTF-8.")
+            found = ascii(error.object[error.start : error.end])
+            raise InvalidRequest("unusual-option", text.format(found=found)) from error
 
     def silence(self, name: str, length: Union[str, float], check: str, reason: str) -> WatchPolicy:
         """Tell nobody of alerts for a while: a span such as ``"2h"``, or seconds."""

@@ -18,13 +18,16 @@ All numbers are little-endian. What is read is not trusted: a frame cut short at
 
 from __future__ import annotations
 
+import re
 from struct import Struct
 from typing import NamedTuple, Optional
 from zlib import crc32
 
+from boucle.core.errors import InvalidRequest, shown
+from boucle.core.i18n import _
 from boucle.core.record import InferenceRecord, RecordKind
 
-__all__ = ["HEAD_BYTES", "Packer", "Scan", "frame_size", "pack", "records", "scan"]
+__all__ = ["HEAD_BYTES", "Packer", "Scan", "frame_size", "is_stream", "pack", "records", "require_stream", "scan"]
 MAGIC = b"\xb0lg\x01"
 KINDS: tuple[RecordKind, ...] = ("answer", "truth", "refusal", "gap")
 MEDIA = ("json", "csv")
@@ -35,6 +38,7 @@ _FIXED_BYTES = _FIXED.size
 _ALL_BITS = 0xFFFFFFFF
 _SMALL_BYTES = 8 * 1024
 _MAX_PAYLOAD = 0x7FFFFFFF
+_STREAM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 
 
 class Scan(NamedTuple):
@@ -96,6 +100,21 @@ class Packer:
         fixed += names
         crc = crc32(answer, crc32(request, crc32(fixed)))
         return [_HEAD.pack(MAGIC, length, length ^ _ALL_BITS, crc) + fixed, request, answer]
+
+
+def is_stream(name: str) -> bool:
+    """Tell whether a name is the id of a stream of records, as each life of a gateway makes one.
+
+    >>> is_stream("01900000-0000-7000-8000-000000000000"), is_stream("lost+found")
+    (True, False)
+    """
+    return _STREAM.match(name) is not None
+
+
+def require_stream(name: str) -> None:
+    """Raise InvalidRequest for a name that is no stream's."""
+    if not is_stream(name):
+        raise InvalidRequest("invalid-stream", _("{stream} is no id of a stream.").format(stream=shown(name)))
 
 
 def pack(record: InferenceRecord) -> list[bytes]:

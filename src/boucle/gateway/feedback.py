@@ -34,6 +34,7 @@ from boucle.serving.limits import INT64_MAX, INT64_MIN, Limits
 from boucle.serving.strict_json import parse
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}:(0|[1-9][0-9]{0,6})\Z")
+_ID_CHARACTERS, _PREDICTION_ID_CHARACTERS = 44, 36
 _BODIES_HELD, _LEAST_HELD_BYTES = 4, 64 * 1024 * 1024
 _MAX_TOLD, _MAX_LABELS = 20, 1_000
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -127,8 +128,11 @@ def _of_json(document: Any) -> Iterator[Pair]:
         if type(entry) is not dict:
             yield entry, None
         elif set(entry) == {"prediction_id", "values"} and type(entry["values"]) is list:
+            id_ = entry["prediction_id"]
+            if not isinstance(id_, str) or len(id_) > _PREDICTION_ID_CHARACTERS:
+                id_ = shown(id_)  # it names no answer: what each row repeats is short
             for row, value in enumerate(entry["values"]):
-                yield f"{entry['prediction_id']}:{row}", value
+                yield f"{id_}:{row}", value
         elif set(entry) == {"id", "value"}:
             yield entry["id"], entry["value"]
         else:
@@ -166,7 +170,7 @@ def _cell(text: str) -> Any:
 
 def _wrong(given: Any, value: Any, limits: Limits) -> str:
     """Return what is wrong with an entry, "" when nothing is."""
-    if not isinstance(given, str) or not _ID.match(given.lower()):
+    if not isinstance(given, str) or len(given) > _ID_CHARACTERS or not _ID.match(given.lower()):
         return _("The id is not <prediction id>:<row>, as in 0190…:0 for the first row of an answer.")
     if value is None:
         return _('The value is missing. An entry is {"id": …, "value": …}.')

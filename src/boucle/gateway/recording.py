@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
 from time import monotonic, time_ns
 from typing import NamedTuple
 
@@ -73,6 +75,8 @@ class Recorder:
         self.n_bytes = 0
         self.feedback: Counter[str] = Counter()
         self._gaps: Counter[tuple[str, int]] = Counter()
+        self._guard = Lock()  # of the gaps
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes") if self.is_slow else None
         self._said_at = float("-inf")
         self._held: list[tuple[Asked, Reply]] = []
 
@@ -111,11 +115,12 @@ class Recorder:
                 self._recovered()
 
     def refused(self, endpoint: Endpoint, status: int, seconds: float, caller: str) -> None:
-        """Write that a request to a version was not answered; never raises."""
+        """Write that a request to a version was not answered, in a thread where that is slow; never raises."""
         now = time_ns() // 1000
         name, number = endpoint.name, endpoint.version.number
         latency_us = int(seconds * 1e6)
-        self._note(InferenceRecord("refusal", name, number, "", now, now, latency_us, status, caller=caller))
+        told = InferenceRecord("refusal", name, number, "", now, now, latency_us, status, caller=caller)
+        self._later(lambda: self._note(told))
 
     def keep(self, truth: InferenceRecord) -> None:
         """Write ground truth; the disk has it when this returns. Call it in a thread. Raises LogFull."""
@@ -130,6 +135,8 @@ class Recorder:
     def close(self) -> None:
         """Write what is known to be missing, and end the journal."""
         if self._journal is not None:
+            if self._notes is not None:
+                self._notes.shutdown()
             self._write_gaps()
             self._journal.close()
 
@@ -138,7 +145,8 @@ class Recorder:
         if self._is_refusing:
             raise _full(error) from error
         self.n_lost += len(endpoints)
-        self._gaps.update((endpoint.name, endpoint.version.number) for endpoint in endpoints)
+        with self._guard:
+            self._gaps.update((endpoint.name, endpoint.version.number) for endpoint in endpoints)
 
     def _say(self, error: OSError) -> None:
         self.trouble = error.strerror or type(error).__name__
@@ -150,14 +158,24 @@ class Recorder:
     def _recovered(self) -> None:
         log.warning("the inference log can be written again", extra={"n_lost": self.n_lost})
         self.trouble, self._said_at = "", float("-inf")
-        self._write_gaps()
+        self._later(self._write_gaps)
+
+    def _later(self, work: Callable[[], object]) -> None:
+        """Do what may wait for the disk: in a thread, in order, where it does; at once where it does not."""
+        if self._notes is None:
+            work()
+            return
+        with suppress(RuntimeError):  # shut down: nobody is asked any more
+            self._notes.submit(work)
 
     def _write_gaps(self) -> None:
-        gaps, self._gaps = self._gaps, Counter()
+        with self._guard:
+            gaps, self._gaps = self._gaps, Counter()
         now = time_ns() // 1000
         for (name, number), n_lost in gaps.items():
             if not self._note(InferenceRecord("gap", name, number, "", now, now, n_lost=n_lost)):
-                self._gaps[name, number] += n_lost
+                with self._guard:
+                    self._gaps[name, number] += n_lost
 
     def _note(self, record: InferenceRecord) -> bool:
         if self._journal is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,12 +12,13 @@ from typing import Any
 from boucle.core.check import Check
 from boucle.core.errors import BoucleError
 from boucle.core.i18n import _
+from boucle.core.passing import passing_folder
 from boucle.core.report import Span
 from boucle.core.version import Version
 from boucle.core.watching import Expectation, WatchPolicy
 from boucle.loop.exploring import ExploreWorld, LogQuery, explore, frame_of
 from boucle.loop.ports import Artifacts
-from boucle.monitoring.expectations import Kept, RowJudge, expectation_check
+from boucle.monitoring.expectations import Kept, RowJudge, advice_on, expectation_check
 
 MOST_ROWS = 200_000  # the newest of the window
 RULES_S, MOST_RULE_S, LEAST_RULE_S = 120.0, 60.0, 1.0  # rules must not hold the watching of other models
@@ -66,14 +66,14 @@ class Expecting:
         if not any(rule.function for rule in rules):
             yield None
             return
-        with tempfile.TemporaryDirectory(prefix="boucle-code-") as name:
+        with passing_folder("code") as folder:
             for file in version.manifest.code:
                 path = PurePosixPath(file.path)
                 if not path.is_absolute() and ".." not in path.parts:
-                    target = Path(name) / path
+                    target = folder / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(self.artifacts.read(file.digest))
-            yield Path(name)
+            yield folder
 
 
 def seconds_each(n_rules: int) -> float:
@@ -91,7 +91,7 @@ def _with_ids(check: Check, rows: Any) -> Check:
     if not places:
         return check
     ids = rows["prediction_id"].gather(places).to_list()
-    return replace(check, evidence={**check.evidence, "prediction_ids": ids})
+    return replace(check, advice=advice_on(ids), evidence={**check.evidence, "prediction_ids": ids})
 
 
 def _cause(error: BaseException) -> str:

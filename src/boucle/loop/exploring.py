@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -34,6 +37,7 @@ _MINUTE_US = 60_000_000
 _PLENTY = 2**31 - 1
 _LIMITS = Limits(_PLENTY, _PLENTY, _PLENTY, 1_000, _PLENTY)  # what the gateway let pass is not judged a second time
 _CHUNK = 50_000  # rows whose texts are Python objects at once
+_FORMULA = re.compile(r"^([=+\-@\t\r\n])")
 _NUMERIC = {"bool", "int", "float"}
 
 
@@ -69,8 +73,8 @@ def explore(world: ExploreWorld, query: LogQuery) -> Table:
     """Return the rows of a window in order of time: id, time, version, inputs, answer, truth, latency and caller.
 
     Inputs have the kinds of their version's schema, missing where a column was masked or unknown to the version; a
-    name that is taken is told as ``input_<name>``. ``truth`` is missing until it is known. Raises NotFound, and
-    TooManyRows for more than a million rows when no limit is told.
+    name that is taken is told as ``input_<name>`` (see ``told_names``). ``truth`` is missing until it is known. Raises
+    NotFound, and TooManyRows for more than a million rows when no limit is told.
     """
     known = {version.number: version for version in world.registry.versions(query.model)}
     if query.version is not None:
@@ -87,14 +91,19 @@ def explore(world: ExploreWorld, query: LogQuery) -> Table:
 def write_table(table: Table, kind: FileFormat, file: BinaryIO) -> None:
     """Write a table: as the SDK reads it, as Parquet, or as CSV with a header.
 
-    In CSV a text that a spreadsheet would take for a formula has an apostrophe before it, and times are ISO 8601.
+    In CSV a text or a name that a spreadsheet would take for a formula has an apostrophe before it, and times are
+    ISO 8601.
     """
     if kind == "table":
         file.write(table.to_bytes())
     elif kind == "parquet":
         frame_of(table).write_parquet(file, compression="zstd")
     else:
-        _safe(frame_of(table)).write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(_FORMULA.sub(r"'\1", name) for name in table.names)
+        file.write(header.getvalue().encode())
+        body = _safe(frame_of(table))
+        body.write_csv(file, include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
 
 
 def frame_of(table: Table) -> polars.DataFrame:
@@ -102,6 +111,21 @@ def frame_of(table: Table) -> polars.DataFrame:
     import polars as pl
 
     return pl.DataFrame({name: _series(name, column) for name, column in table.columns.items()})
+
+
+def told_names(inputs: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Return the name under which each input is told: its own, or ``input_`` before it until the name is free.
+
+    >>> told_names(["at", "input_at", "low"], OWN)
+    {'at': 'input_input_at', 'input_at': 'input_at', 'low': 'input_low'}
+    """
+    found: dict[str, str] = {}
+    for name in inputs:
+        told = name
+        while told in taken or (told != name and (told in inputs or told in found.values())):
+            told = f"input_{told}"
+        found[name] = told
+    return found
 
 
 def _columns(
@@ -116,8 +140,8 @@ def _columns(
     yield "prediction_id", _texts(ids)
     yield "at", Column("datetime", frame["at"].dt.epoch("us").to_numpy().astype("datetime64[us]"))
     yield "version", Column("int", numbers.astype(np.int64))
-    for name in inputs:
-        yield (f"input_{name[2:]}" if name[2:] in taken else name[2:]), typed[name]
+    for name, told in told_names([name[2:] for name in inputs], taken).items():
+        yield told, typed[f"i:{name}"]
     yield "prediction", typed.get("prediction", _texts([]))
     for name in shares:
         yield f"probability_{name[2:]}", typed[name]
@@ -245,4 +269,4 @@ def _series(name: str, column: Column) -> polars.Series:
 def _safe(frame: polars.DataFrame) -> polars.DataFrame:
     import polars as pl
 
-    return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
+    return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA.pattern, "'$1"))

@@ -70,6 +70,7 @@ class Join:
         self._reference_of, self._policy_of = reference_of, policy_of
         self._missed: set[Row] = set()
         self._looked_at: int | None = None
+        self._has_more = False
 
     def __call__(self, rows: LogRows, is_told: bool, is_behind: bool, now: int) -> Joined:
         """Join what can be joined: ``rows`` are new in the log, ``is_told`` says that truths are new.
@@ -78,7 +79,7 @@ class Join:
         again when its prediction comes after all.
         """
         is_due = self._looked_at is None or not 0 <= now - self._looked_at < _ANEW_US
-        if not (is_told or is_due or (self._missed and len(rows))):
+        if not (is_told or is_due or self._has_more or (self._missed and len(rows))):
             return Joined()
         if is_due:
             self._looked_at = now
@@ -91,6 +92,7 @@ class Join:
             return Joined()  # another collector was faster
         settled = {(truth.model, truth.id) for truth in joining.settled}
         self._missed = {(truth.model, truth.id) for truth in waiting} - settled
+        self._has_more = bool(settled) and len(waiting) == MOST_WAITING
         n_joined = sum(truth.state == "joined" for truth in joining.settled)
         return Joined(n_joined, len(joining.settled) - n_joined)
 

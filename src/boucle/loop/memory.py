@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from boucle.core.grid import Grid
@@ -15,16 +15,19 @@ from boucle.core.series import Series
 from boucle.monitoring.steps import SECOND
 
 BASELINE_ROWS = {"answers": 1_000, "features": 1_000, "quality": 500}  # by the first word of what is learnt
+GROWN_ROWS = 5_000
 LEAST_WAITS = 3
 
 
 @dataclass
 class Memory:
-    """``judged_until`` and ``late_until`` say how far windows were judged, without and with ground truth.
+    """``judged_until`` and ``late_until`` say how far windows were judged, without and with ground truth; ``looked``
+    the steps until which was looked, also in vain.
 
     ``baselines`` are profiles of the first rows in service, by stream, once they are enough; ``streaks`` is what
     alerts remember, ``concept`` what the sequential detectors do, ``seen`` the newest minute of a stream and since when
-    it is the newest, ``labels`` how outcomes come. A new version begins with streaks only.
+    it is the newest, ``labels`` how outcomes come. A new version begins where the last one was judged, with streaks
+    only: what it answered before, as a challenger or until a rollback, is not judged again.
     """
 
     version: int
@@ -35,13 +38,15 @@ class Memory:
     baselines: dict[str, str] = field(default_factory=dict)
     seen: dict[str, list[int]] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
+    looked: list[int] = field(default_factory=lambda: [0, 0])
 
     @classmethod
     def read(cls, document: Mapping[str, Any], version: int) -> Memory:
-        """Return the memory of the last look; of another version only what alerts remember."""
-        if document.get("version") != version:
-            return cls(version, streaks=dict(document.get("streaks", {})))
-        return cls(**document)
+        """Return the memory of the last look; of another version only how far it came and what alerts remember."""
+        kept = {"judged_until": 0, "late_until": 0, "streaks": {}}
+        if document.get("version") == version:
+            kept = {each.name: None for each in fields(cls) if each.name != "version"}
+        return cls(version, **copy.deepcopy({name: document[name] for name in kept if name in document}))
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, apart from what changes later."""
@@ -67,6 +72,14 @@ class Memory:
         first = series.within(Span(-(2**62), until))
         if first.grid.parts and first.n_rows >= BASELINE_ROWS[name.split(" ", maxsplit=1)[0]]:
             self.baselines[name] = base64.b64encode(first.to_bytes()).decode("ascii")
+
+    def grow(self, name: str, series: Series, until: int) -> None:
+        """Take more rows for a baseline that is still small: its own chance must not be charged to all windows."""
+        held = self.baseline(name, series.grid)
+        if held is not None and held.n_rows < GROWN_ROWS:
+            grown = series.within(Span(-(2**62), until))
+            if grown.n_rows > held.n_rows:
+                self.baselines[name] = base64.b64encode(grown.to_bytes()).decode("ascii")
 
     def forget_slices(self, but: Collection[str]) -> None:
         """Forget what was learnt of slices that are not looked at any more."""

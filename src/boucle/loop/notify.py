@@ -16,7 +16,7 @@ log = logging.getLogger("boucle.alerts")
 SECOND = 1_000_000
 FIRST_DELAY_S, MAX_DELAY_S, GIVE_UP_AFTER_S = 60, 3_600, 86_400
 AT_ONCE = 100  # notifications of one delivery
-MOST_OPEN = 1_000
+MOST_OPEN = 10_000  # what is left out here is over for who is reminded
 
 
 @runtime_checkable
@@ -24,7 +24,10 @@ class Reminded(Protocol):
     """A channel that must hear of open alerts again and again, else it takes them for closed (Alertmanager)."""
 
     def remind(self, alerts: Sequence[tuple[Alert, str]]) -> None:
-        """Say which alerts are open, each with its link. Raises Unavailable."""
+        """Say which alerts are open, each with its link. Raises Unavailable.
+
+        It is called at each delivery, every few seconds: how often it says so is for the channel to know.
+        """
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,14 @@ def _tried(by_name: Mapping[str, Channel], notification: Notification, link: Cal
         return "this channel is not set up any more"
     try:
         channel.tell(notification.event, notification.alert, link(notification.alert))
-    except BoucleError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001  # one broken channel must not hold the others; its words may hold secrets
-        return type(error).__name__
+    except Exception as error:  # noqa: BLE001  # one broken channel must not hold the others
+        return _reason(error)
     return None
+
+
+def _reason(error: Exception) -> str:
+    """Return what may be told of an error: the words of others may hold secrets."""
+    return str(error) if isinstance(error, BoucleError) else type(error).__name__
 
 
 def _kept(store: WatchStore, notification: Notification, now: int, told: Told) -> Told:
@@ -132,5 +138,5 @@ def _remind(store: WatchStore, channels: Sequence[Channel], now: int, link: Call
     for channel in reminded:
         try:
             channel.remind(is_loud)
-        except BoucleError as error:
-            log.warning("open alerts could not be repeated", extra={"channel": channel.name, "reason": str(error)})
+        except Exception as error:  # noqa: BLE001  # as in _tried
+            log.warning("open alerts could not be repeated", extra={"channel": channel.name, "reason": _reason(error)})

@@ -18,6 +18,7 @@ from boucle.core.watching import WatchPolicy
 from boucle.jobs.job import JobOptions, Schedule
 from boucle.jobs.ports import ScheduleStore
 from boucle.jobs.schedules import Schedules
+from boucle.monitoring.messages import one_line
 from boucle.registry.registry import Registry
 
 KIND, QUEUE = "report", "report"
@@ -145,7 +146,7 @@ def letter(report: Report, page: str) -> Letter:
     )
     file = file_of(report.made_at)
     lines = [window, "", *(f"- {sentence}" for sentence in report.summary), "", page, f"{page}/reports/{file}"]
-    return Letter(subject[:200], "\n".join(lines), file)
+    return Letter(one_line(subject)[:200], "\n".join(lines), file)
 
 
 def _time(at: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from boucle.core.alert import Alert
 from boucle.core.check import Check
 from boucle.core.errors import NotFound
 from boucle.core.i18n import _
@@ -17,7 +18,7 @@ from boucle.labels.ports import TruthReader
 from boucle.loop.memory import Memory
 from boucle.monitoring import reporting
 from boucle.monitoring.estimates import calibrated, honesty
-from boucle.monitoring.judging import Basis, Seen, window_checks
+from boucle.monitoring.judging import Basis, Seen, late_checks, window_checks
 from boucle.monitoring.metrics import realised
 from boucle.monitoring.ports import AlertQuery, Key, ProfileStore, Stream, Verdict, WatchStore
 from boucle.monitoring.quality import Labelled, quality_of
@@ -26,6 +27,8 @@ from boucle.registry.registry import Registry
 
 ALWAYS = Span(-(2**62), 2**62)
 STREAMS: tuple[Stream, ...] = ("traffic", "features", "answers", "quality")
+MOST_ALERTS, PAST_ALERTS = 200, 50
+OF_LOOKS = frozenset({"concept", "expectation", "freshness", "labels"})
 HISTORY_STEPS, HISTORY_METRICS = 60, ("accuracy", "f1", "auc", "mae", "rmse")
 
 
@@ -64,7 +67,7 @@ def report(world: ReportWorld, query: ReportQuery) -> Report:
     if query.slice and query.slice not in policy.slices:
         raise NotFound(_("slice"), query.slice, policy.slices)
     window = _window(world, query, version, policy.window_s)
-    alerts = world.store.alerts(AlertQuery(version.name, limit=50))
+    alerts = _alerts(world, query, window)
     empty = Report(version.name, version.number, window, world.now(), slice=query.slice, alerts=alerts)
     if reference is None:
         return replace(empty, summary=(_("Nobody has asked this version yet."),))
@@ -88,16 +91,27 @@ class _Making:
         features = current.get("features")
         basis = self._basis(series)
         own = self.query.slice.partition("=")[0]
-        seen = Seen(window, features, current.get("answers"), current.get("traffic"), own=own)
+        begun = series["traffic"].times[0] if len(series["traffic"]) else window.stop
+        seen = Seen(
+            window,
+            features,
+            current.get("answers"),
+            current.get("traffic"),
+            is_whole=self.query.against is not None or begun < window.start + self.policy.step_s * SECOND,
+            own=own,
+        )
         verdicts = self._verdicts(window)
         history = self._history(series.get("quality"), window)
-        checks = self._checks(basis, seen, verdicts)
-        if any(point.estimated is not None for point in history):
-            checks = (*checks, honesty(history))
-        quality, labelled = self._quality(series, current, basis)
+        labelled = self._labelled(series, current, basis)
+        checks = self._checks(basis, seen, labelled, verdicts)
+        apart = self._apart(history)
+        if any(point.estimated is not None for point in apart):
+            checks = (*checks, honesty(apart))
+        quality = self._quality(labelled, checks)
         slices = {one.slice: reporting.worst_of(one.checks) for one in verdicts if one.slice in self.policy.slices}
         n_rows = features.n_rows if features is not None else current["answers"].n_rows
-        found = reporting.Found(checks, empty.alerts, quality, slices, n_rows, self.policy.least_rows)
+        n_waiting = self.world.truths.counts(self.version.name).waiting
+        found = reporting.Found(checks, empty.alerts, quality, slices, n_rows, self.policy.least_rows, n_waiting)
         columns = reporting.feature_columns(basis, seen, checks, series["features"]) if features is not None else ()
         return replace(
             empty,
@@ -108,7 +122,7 @@ class _Making:
             checks=reporting.worst_first(checks),
             columns=columns,
             answers=reporting.answer_columns(basis, current.get("answers"), checks),
-            quality=quality if labelled or quality.metrics else None,
+            quality=quality if quality.n_labelled or quality.metrics else None,
             history=history,
             traffic=replace(reporting.traffic_of(series["traffic"], window), n_rows=current["answers"].n_rows),
             slices=tuple(slices.items()),
@@ -126,17 +140,34 @@ class _Making:
         has_rows = features is not None and features.n_rows > 0
         return Basis(self.version.manifest.schema, self.signature, self.policy, features if has_rows else None, answers)
 
-    def _checks(self, basis: Basis, seen: Seen, verdicts: tuple[Verdict, ...]) -> tuple[Check, ...]:
-        """Return the checks of the window, with those of the last look that only a look can make."""
-        found = {check.name: check for check in window_checks(basis, seen)}
+    def _checks(
+        self, basis: Basis, seen: Seen, labelled: Labelled | None, verdicts: tuple[Verdict, ...]
+    ) -> tuple[Check, ...]:
+        """Return the checks of the very window, with those of the last look in it that only a look can make."""
+        made = [*window_checks(basis, seen)]
+        if labelled is not None and not self.query.slice:
+            made += [check for check in late_checks(basis, labelled) if labelled.quality.n_rows or _is_guess(check)]
+        broken = [
+            check for verdict in verdicts if self._is_of(verdict, seen.window) for check in _broken(verdict.checks)
+        ]
+        if broken or _broken(made):
+            made = [check for check in made if not _is_guess(check)]
+        found = {check.name: check for check in (*made, *broken)}
         for verdict in reversed(verdicts):  # the newest word holds
             if verdict.slice == "" and self.query.slice == "":
-                found |= {check.name: check for check in verdict.checks if check.name not in found}
+                of_looks = [check for check in verdict.checks if check.name.partition(":")[0] in OF_LOOKS]
+                found |= {check.name: check for check in of_looks if check.name not in found}
         return tuple(found.values())
+
+    def _is_of(self, verdict: Verdict, window: Span) -> bool:
+        """True for the look at the newest step of a window: it sees feeds that broke just now."""
+        step = self.policy.step_s * SECOND
+        return verdict.slice == self.query.slice and window.stop - step < verdict.window.stop < window.stop + step
 
     def _verdicts(self, window: Span) -> tuple[Verdict, ...]:
         """Return the newest verdicts of each slice that end in the window, so that it says what its looks said."""
-        held = self.world.store.verdicts(self.version.name, Span(window.start + 1, window.stop + 1))
+        ended = Span(window.start + 1, window.stop + self.policy.step_s * SECOND)
+        held = self.world.store.verdicts(self.version.name, ended)
         newest: dict[tuple[str, bool], Verdict] = {}
         for verdict in held:
             if verdict.version == self.version.number:
@@ -144,27 +175,41 @@ class _Making:
                 newest[(verdict.slice, is_late)] = verdict
         return tuple(sorted(newest.values(), key=lambda verdict: verdict.window.stop))
 
-    def _quality(
-        self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis
-    ) -> tuple[Quality, bool]:
+    def _labelled(self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis) -> Labelled | None:
+        """Return what is known of outcomes in the window; None for a version that has no quality."""
         if "quality" not in series:
-            return Quality(), False
-        grid = self.reference.grids["quality"]
-        window_unknown = self.world.truths.n_unknown(self.version.name, self._span)
-        labelled = Labelled(
+            return None
+        window = _window(self.world, self.query, self.version, self.policy.window_s)
+        return Labelled(
             current["quality"],
             current.get("answers"),
-            baseline=self.memory.baseline("quality", grid),
+            baseline=self.memory.baseline("quality", self.reference.grids["quality"]),
             baseline_answers=basis.answers,
-            calibration=calibrated(series["quality"].within(ALWAYS), self.signature),
+            calibration=calibrated(series["quality"].within(Span(ALWAYS.start, window.stop)), self.signature),
             stated=self.version.manifest.metrics,
-            n_unknown=window_unknown,
+            n_unknown=self.world.truths.n_unknown(self.version.name, window),
         )
-        return quality_of(labelled, self.signature), current["quality"].n_rows > 0
 
-    @property
-    def _span(self) -> Span:
-        return _window(self.world, self.query, self.version, self.policy.window_s)
+    def _quality(self, labelled: Labelled | None, checks: Iterable[Check]) -> Quality:
+        """Return the figures of the window; nothing is estimated of rows whose feed is broken."""
+        if labelled is None:
+            return Quality()
+        found = quality_of(labelled, self.signature)
+        if not _broken(checks):
+            return found
+        real = [replace(metric, estimated=None) for metric in found.metrics if metric.realised is not None]
+        return replace(found, metrics=tuple(real))
+
+    def _apart(self, history: Sequence[QualityPoint]) -> tuple[QualityPoint, ...]:
+        """Return the points whose windows do not overlap: only those say anything anew."""
+        found: list[QualityPoint] = []
+        for name in HISTORY_METRICS:
+            until = float("inf")
+            for point in reversed([point for point in history if point.name == name]):
+                if point.at <= until:
+                    found.append(point)
+                    until = point.at - self.policy.window_s * SECOND
+        return tuple(found)
 
     def _history(self, series: Series | None, window: Span) -> tuple[QualityPoint, ...]:
         """Return figures of the windows of the newest steps, beside what had been estimated of the same rows."""
@@ -187,8 +232,9 @@ class _Making:
         """Return what was estimated of windows before their outcomes came, by the end of the window and metric."""
         found = {}
         for verdict in self.world.store.verdicts(self.version.name, span):
-            for check in verdict.checks:
-                if check.name.startswith("estimate:") and verdict.slice == self.query.slice:
+            is_own = (verdict.version, verdict.slice) == (self.version.number, self.query.slice)
+            for check in verdict.checks if is_own else ():
+                if _is_guess(check):
                     found[verdict.window.stop, check.name.partition(":")[2]] = check.evidence["estimated"]
         return found
 
@@ -199,12 +245,31 @@ class _Making:
         return self.world.series(key, ALWAYS)
 
 
+def _broken(checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if check.name.startswith("feed:") and check.is_failed]
+
+
+def _is_guess(check: Check) -> bool:
+    return check.name.startswith("estimate:")
+
+
 def _version(world: ReportWorld, query: ReportQuery) -> Version:
     model = world.registry.model(query.model)
     number = query.version if query.version is not None else model.aliases.get(CHAMPION)
     if number is None:
         raise NotFound(_("alias"), CHAMPION, list(model.aliases), _("Deploy a model that passes its build."))
     return world.registry.version(query.model, number)
+
+
+def _alerts(world: ReportWorld, query: ReportQuery, window: Span) -> tuple[Alert, ...]:
+    """Return the alerts that were open in a window, those that still are first; the newest has the past ones too."""
+    held = [
+        world.store.alerts(AlertQuery(query.model, is_open=is_open, limit=MOST_ALERTS)) for is_open in (True, False)
+    ]
+    if query.until is None:
+        return (*held[0], *held[1][:PAST_ALERTS])
+    found = [alert for alert in (*held[0], *held[1]) if alert.opened_at <= window.stop]
+    return tuple(one for one in found if one.closed_at is None or one.closed_at > window.start)[:MOST_ALERTS]
 
 
 def _window(world: ReportWorld, query: ReportQuery, version: Version, length_s: int) -> Span:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boucle.loop.collect import CollectWorld
 from boucle.loop.log import DAY_US
+from boucle.monitoring.ports import Key
 
 MINUTES_KEPT_US, HOURS_KEPT_US = 7 * DAY_US, 90 * DAY_US
 HOUR_S, DAY_S = 3_600, 86_400
@@ -20,7 +21,15 @@ def tend(world: CollectWorld) -> None:
         world.log.forget(model.name, before)
         with world.store.collecting() as tx:
             tx.forget(model.name, before)
-    for age_us, step_s in ((HOURS_KEPT_US, DAY_S), (MINUTES_KEPT_US, HOUR_S)):
-        with world.store.collecting() as tx:
-            tx.roll_up(now - age_us, step_s)
+        newest = min(now, _newest(world, model.name) or now)  # a replay of last year is judged by its own clock
+        for age_us, step_s in ((HOURS_KEPT_US, DAY_S), (MINUTES_KEPT_US, HOUR_S)):
+            with world.store.collecting() as tx:
+                tx.roll_up(model.name, newest - age_us, step_s)
     world.log.maintain()
+
+
+def _newest(world: CollectWorld, model: str) -> int | None:
+    """Return the newest minute with a request of any version."""
+    numbers = [version.number for version in world.registry.versions(model)]
+    known = [world.profiles.newest(Key(model, number, "traffic")) for number in numbers]
+    return max((at for at in known if at is not None), default=None)

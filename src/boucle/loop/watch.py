@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from boucle.core.check import Check
-from boucle.core.errors import BoucleError
 from boucle.core.grid import Grid
 from boucle.core.profile import Profile
 from boucle.core.reference import Reference
@@ -38,7 +37,8 @@ ALL_TIME = Span(-(2**62), 2**62)
 MOST_WINDOWS = 100  # of one look: the next look goes on
 USUAL_WINDOWS = 7
 DAYS = (1, 2, 3)  # before, whose same hours say what is usual
-ESTIMATE = "estimate:"
+ESTIMATE, FEED, INPUT = "estimate:", "feed:", "concept:input:"
+MOST_OPEN = 1_000_000  # all of them: one that is not seen would be opened twice
 
 Judge = Callable[[Version, WatchPolicy, Span], tuple[Check, ...]]
 """Judges the expectations of a policy on the rows of a window."""
@@ -82,9 +82,11 @@ def watch(world: WatchWorld) -> Watched:
         number = model.aliases.get(CHAMPION)
         if number is None:
             continue
+        world.ensure_held()
         try:
             looked = Looking(world, world.registry.version(model.name, number)).look()
-        except BoucleError:
+        except Exception:  # one model must not hold the others
+            world.ensure_held()
             log.exception("model %s could not be watched", model.name)
             failed.append(model.name)
             continue
@@ -100,14 +102,16 @@ class Looking:
         self.policy = world.store.policy(version.name)
         self.memory = Memory.read(world.store.state(version.name), version.number)
         self._counts = [0, 0, 0]
+        self._is_behind = False
 
     def look(self) -> tuple[int, int, int]:
         """Judge what is due; return how many windows were judged, alerts opened and closed."""
         reference = self.world.profiles.reference(self.version.name, self.version.number)
         newest = self.world.profiles.newest(self._key("traffic"))
-        if reference is None or newest is None:
-            return 0, 0, 0
         now, before = self.world.now(), self.memory.document()
+        if reference is None or newest is None:
+            self._unasked(now)
+            return 0, self._counts[1], self._counts[2]
         until = whole_until(newest, now, self.memory.quiet_s("traffic", newest, now))
         labelled = self.world.profiles.newest(self._key("quality"))
         late = 0 if labelled is None else whole_until(labelled, until, self.memory.quiet_s("quality", labelled, now))
@@ -115,8 +119,10 @@ class Looking:
         if labelled is not None:
             self.memory.wait(newest, labelled)
         step = self.policy.step_s * SECOND
-        if until // step > self.memory.judged_until // step or late // step > self.memory.late_until // step:
+        reached = [max(until, self.memory.judged_until) // step, max(late, self.memory.late_until) // step]
+        if reached != self.memory.looked:
             self._judge(reference, (until, late), now)
+            self.memory.looked = self.memory.looked if self._is_behind else reached
         self._freshness(newest + MINUTE, now)
         if self.memory.document() != before and not self._counts[0]:
             self.world.store.judged(Judged(self.version.name, self.memory.document()))
@@ -129,11 +135,16 @@ class Looking:
         concept.restore(self.memory.concept)
         due = windows_due(series["traffic"].times, self.memory.judged_until, until[0], self.policy)
         late = windows_due(series["quality"].times, self.memory.late_until, until[1], self.policy)
+        self._is_behind = max(len(due), len(late)) > MOST_WINDOWS
         for window in due[:MOST_WINDOWS]:
             self.world.ensure_held()
             concept.advance(series, window.stop)
             seen = self._seen(series, window)
-            found = [*self._checks(reference, series, seen), *concept.checks(window)]
+            found = [*self._checks(reference, series, seen)]
+            broken = {
+                check.name.partition(":")[2] for check in found if check.name.startswith(FEED) and check.is_failed
+            }
+            found += [check for check in concept.checks(window) if check.name.removeprefix(INPUT) not in broken]
             found += self.world.expectations(self.version, self.policy, window)
             checks = {"": [*found, *self._outcomes(window)], **self._sliced(reference, seen)}
             self.memory.concept = concept.state()
@@ -145,9 +156,16 @@ class Looking:
             self._write(window, self._late(reference, series, window), now)
 
     def _checks(self, reference: Reference, series: dict[str, Series], seen: Seen) -> Sequence[Check]:
-        """Return the checks of a window that need no ground truth, what is estimated before it comes among them."""
-        self.memory.learn("answers", series["answers"], seen.window.stop)
+        """Return the checks of a window that need no ground truth, what is estimated before it comes among them.
+
+        Nothing is estimated of rows whose feed is broken: a model is often surest where it knows least.
+        """
+        if seen.is_whole:
+            self.memory.learn("answers", series["answers"], seen.window.stop)
         basis = self._basis(reference)
+        checks = window_checks(basis, seen)
+        if any(check.name.startswith(FEED) and check.is_failed for check in checks):
+            return checks
         unknown = Labelled(
             Profile.empty(reference.grids["quality"]),
             seen.answers,
@@ -155,7 +173,7 @@ class Looking:
             calibration=self._learnt(series, seen.window, basis.signature),
         )
         estimates = [check for check in late_checks(basis, unknown) if check.name.startswith(ESTIMATE)]
-        return [*window_checks(basis, seen), *estimates]
+        return [*checks, *estimates]
 
     def _learnt(self, series: Mapping[str, Series], window: Span, signature: Signature) -> Calibration:
         return calibrated(series["quality"].within(Span(ALL_TIME.start, window.stop)), signature)
@@ -222,6 +240,8 @@ class Looking:
             n_unknown=self.world.truths.n_unknown(self.version.name, window),
         )
         found = {"": [check for check in late_checks(basis, labelled) if not check.name.startswith(ESTIMATE)]}
+        if not any(check.is_failed for check in found[""]):
+            self.memory.grow("quality", series["quality"], window.stop)
         for where in self.policy.slices:
             found[where] = self._late_of_slice(basis, where, window, grid)
         return found
@@ -237,15 +257,27 @@ class Looking:
         checks = late_checks(basis, Labelled(own.within(window), baseline=baseline))
         return [check for check in checks if check.name != "labels"]
 
+    def _unasked(self, now: int) -> None:
+        """Look at a version that nobody has asked: its silence counts from the first look at it."""
+        kept = self.memory.document()
+        self.memory.quiet_s("champion", 0, now)
+        if self.memory.document() != kept:
+            self.world.store.judged(Judged(self.version.name, self.memory.document()))
+        self._freshness(self.memory.seen["champion"][1], now)
+
     def _freshness(self, newest: int, now: int) -> None:
-        if self.policy.silent_after_s is not None:
-            check = freshness(now, newest, self.policy.silent_after_s)
+        """Look for silence; what is as it was is not written down again."""
+        if self.policy.silent_after_s is None:
+            return
+        check = freshness(now, newest, self.policy.silent_after_s)
+        held = self.world.store.alerts(AlertQuery(self.version.name, is_open=True, limit=MOST_OPEN))
+        if check.is_failed != any(alert.check.name == check.name for alert in held):
             self._write(Span(newest, now), {"": [check]}, now, is_window=False)
 
     def _write(self, window: Span, checks: Mapping[str, Sequence[Check]], now: int, *, is_window: bool = True) -> None:
         """Write down what a window came to: verdicts, alerts, what is to be told, and the memory of the next look."""
         store, name = self.world.store, self.version.name
-        known = store.alerts(AlertQuery(name, is_open=True, limit=1000))
+        known = store.alerts(AlertQuery(name, is_open=True, limit=MOST_OPEN))
         look = Look(name, self.version.number, window.stop, now, self.memory.streaks)
         changed = update(known, checks, self.policy, look)
         self.memory.streaks = changed.state
@@ -275,7 +307,10 @@ class Looking:
         if stream == "quality" or self.memory.judged_until == 0:
             return self.world.profiles.series(self._key(stream), ALL_TIME)
         first = min(self.memory.judged_until, self.memory.late_until or self.memory.judged_until)
-        start = first - (USUAL_WINDOWS + 1) * self.policy.window_s * SECOND
+        if stream == "answers" and not self.memory.late_until:
+            return self.world.profiles.series(self._key(stream), ALL_TIME)  # labels may be about any of them
+        days = max(DAYS) * DAY_S + self.policy.step_s
+        start = first - max((USUAL_WINDOWS + 1) * self.policy.window_s, days) * SECOND
         return self.world.profiles.series(self._key(stream), Span(start, ALL_TIME.stop))
 
     def _key(self, stream: Stream, where: str = "") -> Key:

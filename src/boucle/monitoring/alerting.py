@@ -4,8 +4,9 @@
 a row closes it. A check that a look did not judge counts neither way. What is a fact and no statistic (a feed that
 stopped, records that were lost) opens at once when it fails: a second look would only cost time.
 
-*Deduplication.* One alert is open for each model, check name and slice. It is told when it opens, when it gets more
-severe, when a silence ends under it, and when it closes. One of severity ``info`` stands on the page, and is not told.
+*Deduplication.* One alert is open for each model, check name and slice; what is bad in all rows opens none for a
+slice, and what is said of a column closes when its feed is found broken. An alert is told when it opens, when it gets
+more severe, when a silence ends under it, and when it closes. One of severity ``info`` stands on the page, untold.
 
 *Grouping.* What one look opens is one message, and what it closes is another: twenty columns that drift at once are
 one mail. The message is about the gravest alert; the others lie in its evidence, under ``MEMBERS``.
@@ -29,7 +30,8 @@ from boucle.monitoring.ports import Event, Notification
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # least first
 UNTOLD: Severity = "info"  # it stands on the page; a message would be the wolf too often
 FACTS = frozenset({"feed", "feeds", "freshness", "log", "alertmanager"})  # no chance in them: they open at once
-GRAVE = FACTS | {"quality"}  # critical when they fail
+GRAVE = FACTS | {"quality", "failures"}  # critical when they fail
+SUPERSEDED = frozenset({"drift", "range", "missing", "categories", "constant"})  # by the feed of the same column
 LOUD = GRAVE | {"concept"}  # a warning when they warn: the signals of concept drift never fail
 MEMBERS, MOST_MEMBERS, MOST_TEXT = "members", 50, 500
 _HEAD = re.compile(r"[:.\s]")
@@ -75,15 +77,18 @@ def update(
     streaks = {where: dict(of_slice) for where, of_slice in look.state.items()}
     alerts: list[Alert] = []
     events: list[tuple[Event, Alert]] = []
+    bad_everywhere = {check.name for check in checks.get("", ()) if check.status != "pass"}
     for where, of_slice in checks.items():
         for check in of_slice:
             before = known.get((where, check.name))
+            if where and before is None and check.name in bad_everywhere:
+                continue  # the alert of all rows says it
             streak = _streak(streaks.setdefault(where, {}).get(check.name, 0), check)
             after, streak = _next(before, (where, check), streak, policy, look)
             streaks[where][check.name] = streak
             _note(before, after, alerts, events)
     for before in known.values():
-        if _is_orphan(before, checks, look) or not _is_wanted(before, policy):
+        if _is_orphan(before, checks, look) or _is_superseded(before, checks) or not _is_wanted(before, policy):
             _note(before, replace(before, closed_at=look.at), alerts, events)
     state = {where: {name: n for name, n in of_slice.items() if n} for where, of_slice in streaks.items()}
     return Changed(tuple(alerts), tuple(events), {where: of_slice for where, of_slice in state.items() if of_slice})
@@ -176,7 +181,8 @@ def _next(
     where, check = judged
     if before is not None and streak < 0:
         is_over = -streak >= max(policy.calm, 1)
-        return (replace(before, closed_at=look.at), 0) if is_over else (_silenced(before, policy, look), streak)
+        after = _silenced(before, policy, look)
+        return (replace(after, closed_at=look.at), 0) if is_over else (after, streak)
     if streak < 0:
         return None, 0
     severity = severity_of(check, policy)
@@ -206,6 +212,14 @@ def _note(before: Alert | None, after: Alert | None, alerts: list[Alert], events
         events.append(("closed", after))
     elif before is None or before.silenced_until is not None or before.severity != after.severity:
         events.append(("opened", after))
+
+
+def _is_superseded(alert: Alert, checks: Mapping[str, Sequence[Check]]) -> bool:
+    """True when the feed of the column is found broken, so that what was said of its values is not news any more."""
+    of_slice = {check.name: check for check in checks.get(alert.slice, ())}
+    head, _colon, column = alert.check.name.partition(":")
+    feed = of_slice.get(f"feed:{column}")
+    return head in SUPERSEDED and feed is not None and feed.is_failed and alert.check.name not in of_slice
 
 
 def _is_wanted(alert: Alert, policy: WatchPolicy) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from boucle.core.check import Check
@@ -68,7 +68,10 @@ def tuned(false_alarm_rows: int, block_rows: int, n_signals: int, cool_down_rows
 
 @dataclass(frozen=True)
 class Moved:
-    """A signal that raised an alarm at ``at``, having left its usual course at ``since``; ``level`` exceeded ``h``."""
+    """A signal that raised an alarm at ``at``, having left its usual course at ``since``; ``level`` exceeded ``h``.
+
+    ``heard`` is the end of the window that was judged when it was found: later than ``at`` where outcomes come late.
+    """
 
     name: str
     family: Family
@@ -77,6 +80,7 @@ class Moved:
     level: float
     h: float
     is_first: bool = True
+    heard: int = 0
 
 
 @dataclass
@@ -193,11 +197,17 @@ class ConceptMonitor:
         """How each signal is counted."""
         return tuple(watched.grouping for watched in self._watched.values())
 
-    def update(self, block: Block) -> tuple[Moved, ...]:
-        """Take the next block; return the signals that raise an alarm with it, the first of a change marked."""
+    def update(self, block: Block, heard: int = 0) -> tuple[Moved, ...]:
+        """Take the next block; return the signals that raise an alarm with it, the first of a change marked.
+
+        ``heard`` is the end of the window that is judged.
+        """
         raised = [watched for watched in self._watched.values() if watched.look(block)]
         is_new = self._cooling is None
-        moved = tuple(_moved(watched, block, is_new and place == 0) for place, watched in enumerate(raised))
+        moved = tuple(
+            replace(_moved(watched, block), is_first=is_new and place == 0, heard=heard)
+            for place, watched in enumerate(raised)
+        )
         if moved and is_new:
             self.changes = [*self.changes, list(moved)][-MOST_CHANGES:]
             self._cooling = (0, 0)
@@ -261,7 +271,8 @@ class ConceptMonitor:
         for place, change in enumerate(reversed(self.changes)):
             for moved in change:
                 is_cooling = place == 0 and self._cooling is not None
-                if moved.name == name and moved.at <= window.stop and (moved.at > window.start or is_cooling):
+                at = max(moved.at, moved.heard)
+                if moved.name == name and at <= window.stop and (at > window.start or is_cooling):
                     return moved
         return None
 
@@ -275,12 +286,12 @@ def _expected(h: float) -> str:
     return _("a cumulated score of at most {h}").format(h=round(h, 2))
 
 
-def _moved(watched: _Watched, block: Block, is_first: bool) -> Moved:
+def _moved(watched: _Watched, block: Block) -> Moved:
     """Return the alarm of a signal whose sum crossed its threshold with a block."""
     cusum = watched.raised or watched.nearest
     since = block.start if cusum.since is None else cusum.since
     part = watched.grouping
-    return Moved(part.name, part.family, block.stop, since, round(cusum.level, 3), round(cusum.h, 3), is_first)
+    return Moved(part.name, part.family, block.stop, since, round(cusum.level, 3), round(cusum.h, 3))
 
 
 def told(moved: Moved) -> tuple[str, str]:

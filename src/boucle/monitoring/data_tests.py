@@ -199,9 +199,9 @@ def _of_feed(current: Profile, feed: Feed, policy: WatchPolicy) -> list[Check]:
     if feed.now is not None and feed.newest is not None and policy.silent_after_s is not None:
         found.append(freshness(feed.now, feed.newest, policy.silent_after_s))
     if feed.usual_rows is not None:
-        found.append(_volume(current.n_rows, feed.usual_rows))
+        found.append(volume(current.n_rows, feed.usual_rows))
     if feed.n_requests:
-        found.append(_refusals(feed.n_requests, feed.n_refused))
+        found.append(refusals(feed.n_requests, feed.n_refused))
     return found
 
 
@@ -220,21 +220,39 @@ def freshness(now: int, newest: int, silent_after_s: int) -> Check:
     )
 
 
-def _volume(n_rows: int, usual: float) -> Check:
+def volume(n_rows: int, usual: float) -> Check:
     """Warn at a fifth or five times the usual; small numbers are not judged, for they vary by themselves."""
     few = usual >= 50 and n_rows < usual / VOLUME_FACTOR
     many = n_rows >= 50 and n_rows > max(usual, 10) * VOLUME_FACTOR
     return Check(
         "volume",
         "warn" if few or many else "pass",
-        observed=_("{n} rows").format(n=n_rows),
+        observed=_("{n} rows came, where about {usual:.0f} are usual").format(n=n_rows, usual=usual),
         expected=_("about {usual:.0f}, as usual in such a window").format(usual=usual),
         advice=_("Look at the callers: is one of them gone, or sending its rows again?") if few or many else "",
         evidence={"n_rows": n_rows, "usual_rows": usual},
     )
 
 
-def _refusals(n_requests: int, n_refused: int) -> Check:
+def failures(n_requests: int, n_failed: int) -> Check:
+    """Warn when 1 % of the requests of a window ended with an error of the server, fail at 10 %; three at least."""
+    share = n_failed / n_requests
+    enough = n_failed >= 3
+    status = "fail" if enough and share >= REFUSED_FAIL else "warn" if enough and share >= REFUSED_WARN else "pass"
+    return Check(
+        "failures",
+        status,  # type: ignore[arg-type]  # one of three literals
+        observed=_("{n} of {total} requests failed ({share:.1%})").format(n=n_failed, total=n_requests, share=share),
+        expected=_("under {limit:.0%}").format(limit=REFUSED_WARN),
+        advice=_("The model raised, was not loaded or gave no answer in time: read the gateway's log, or roll back.")
+        if status != "pass"
+        else "",
+        evidence={"n_requests": n_requests, "n_failed": n_failed, "share": share},
+    )
+
+
+def refusals(n_requests: int, n_refused: int) -> Check:
+    """Warn when 1 % of the requests of a window were refused for a type or a missing column, fail at 10 %."""
     share = n_refused / n_requests
     enough = n_refused >= 3
     status = "fail" if enough and share >= REFUSED_FAIL else "warn" if enough and share >= REFUSED_WARN else "pass"

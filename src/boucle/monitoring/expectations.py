@@ -14,6 +14,7 @@ from boucle.core.watching import Expectation
 
 MAX_SQL = 2_000  # characters: a parser's stack ends where its text does not
 MAX_EXPECTATIONS = 100
+N_NAMED = 3  # rows that an advice names; the evidence holds more
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`")
 _QUERY = re.compile(
     r"\b(select|with|values|table|insert|update|delete|drop|create|copy)\b|;|--|/\*|\(\s*from\b", re.IGNORECASE
@@ -84,9 +85,19 @@ def expectation_check(expectation: Expectation, kept: Kept) -> Check:
     observed = _("{n_kept} of {n_rows} rows keep it").format(n_kept=kept.n_kept, n_rows=kept.n_rows)
     if share >= expectation.least:
         return Check(name, "pass", observed, expected, evidence=evidence)
-    advice = _("Look at the rows that break it, the first at {rows}: boucle log shows them.")
-    advice = advice.format(rows=", ".join(map(str, kept.examples[:5])) or "?")
-    return Check(name, "fail", observed, expected, advice, {**evidence, "rows": list(kept.examples)})
+    return Check(name, "fail", observed, expected, advice_on(()), {**evidence, "rows": list(kept.examples)})
+
+
+def advice_on(ids: Sequence[str]) -> str:
+    """Return what to do about rows that break a rule: look them up by their prediction ids; it tells the first.
+
+    >>> advice_on(["a:0", "b:0", "c:0", "d:0"])
+    'Look at the rows that break it (prediction_id a:0, b:0, c:0): boucle log shows them.'
+    """
+    if not ids:
+        return _("Look at the rows that break it: boucle log shows them.")
+    advice = _("Look at the rows that break it (prediction_id {ids}): boucle log shows them.")
+    return advice.format(ids=", ".join(ids[:N_NAMED]))
 
 
 def usable(expectations: Iterable[Expectation]) -> tuple[list[Expectation], list[Check]]:

@@ -108,7 +108,9 @@ class StepFeed:
 class LateFeed:
     """Ground truth comes late and out of order: by hour, what was counted since the last look, of the last 14 days.
 
-    What comes later still is in the quality of its time, but not in a block. A corrected outcome counts once more.
+    What comes later still is in the quality of its time, but not in a block. A corrected outcome counts once more. An
+    hour that comes as a whole (outcomes sent in bulk) is taken step by step: one block of thousands of rows would be
+    too large for a baseline of some hundreds.
     """
 
     def __init__(self, parts: tuple[Grouping, ...]) -> None:
@@ -121,12 +123,25 @@ class LateFeed:
         hours = sorted({time // HOUR * HOUR for time in series.times if time < until})
         hours = [hour for hour in hours if hour > until - LATE_HOURS * HOUR]
         for hour in hours:
-            profile = series.within(Span(hour, min(hour + HOUR, until)))
-            n, counts = self._new(hour, profile)
-            if n > 0:
+            within = Span(hour, min(hour + HOUR, until))
+            is_whole = not self._seen.get(hour)
+            n, counts = self._new(hour, series.within(within))
+            if is_whole and n > BLOCK_ROWS:
+                yield from self._stepwise(series, within)
+            elif n > 0:
                 self._pending.add(hour, n, counts)
-                yield from self._pending.blocks(min(hour + HOUR, until))
+                yield from self._pending.blocks(within.stop)
         self._seen = {hour: self._seen[hour] for hour in hours if hour in self._seen}
+
+    def _stepwise(self, series: Series, within: Span) -> Iterator[Block]:
+        times = [time for time in series.times if within.start <= time < within.stop]
+        for time, following in zip(times, [*times[1:], within.stop], strict=True):
+            profile = series.within(Span(time, time + 1))
+            counts = tallies(profile, self.parts)
+            n = int(max((sum(found) for found in counts.values()), default=0.0))
+            if n > 0:
+                self._pending.add(time, n, counts)
+                yield from self._pending.blocks(following)
 
     def _new(self, hour: int, profile: Profile) -> tuple[int, dict[str, Counts]]:
         counts = tallies(profile, self.parts)
@@ -183,7 +198,7 @@ class ConceptWatch:
             if stream not in series:
                 continue
             for block in self.feeds[stream].take(series[stream], until):
-                found += monitor.update(block)
+                found += monitor.update(block, until)
                 if stream == "quality":
                     self._detect(monitor, block)
         return tuple(found)

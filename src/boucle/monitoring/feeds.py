@@ -26,6 +26,7 @@ VERY_FAR_KS = 0.8  # nor one nearer than this the reference in a unit of near si
 NEAR_KS = 0.1  # an image of the reference must fit so well, beside what chance gives at 99.9 % (1.95 / sqrt(m))
 MISSING_JUMP = 0.2
 RENAMED_SHARE = 0.02
+MOST_SWAPPED = 100
 # current = factor * reference + offset; unknown factors are named too when they are at least FREE_FACTOR
 USUAL = {
     (1.8, 32.0): "°C → °F",
@@ -159,13 +160,20 @@ def _number(name: str, before: _Column, now: _Column) -> Check | None:
         for factor, offset in _candidates(before, now)
         if gap >= VERY_FAR_KS or not _is_near(factor)
     ]
-    fitting = sorted((image for image in images if image is not None), key=lambda image: image.misfit)
+    fitting = sorted((image for image in images if image is not None), key=_known_first)
     return _image_check(name, fitting[0]) if fitting else None
+
+
+def _known_first(image: _Image) -> tuple[bool, float]:
+    """A unit that has a name is believed before a factor that fits a little better."""
+    return (image.factor, image.offset) not in USUAL, image.misfit
 
 
 def _candidates(before: _Column, now: _Column) -> Iterator[tuple[float, float]]:
     yield from USUAL
     stretched = now.sd / before.sd
+    if not stretched > 0:  # so narrow that its spread is lost in rounding
+        return
     for factor in (stretched, -stretched):
         if max(stretched, 1 / stretched) >= FREE_FACTOR and abs(now.mean - factor * before.mean) < 0.5 * now.sd:
             yield factor, 0.0
@@ -291,6 +299,8 @@ def _swapped(numbers: dict[str, tuple[_Column, _Column]]) -> dict[str, tuple[str
         if before.sd > 0 and now.sd > 0 and _own_gap(before, now) >= FAR_KS
     ]
     found: dict[str, tuple[str, float]] = {}
+    if len(far) > MOST_SWAPPED:  # all of the row moved: nobody swapped two of its columns
+        return found
     for place, one in enumerate(far):
         for other in far[place + 1 :]:
             images = [_image_of(numbers[b][0], numbers[a][1]) for a, b in ((one, other), (other, one))]

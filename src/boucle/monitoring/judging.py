@@ -12,7 +12,7 @@ from boucle.core.report import Span
 from boucle.core.schema import Schema
 from boucle.core.signature import Signature
 from boucle.core.watching import WatchPolicy
-from boucle.monitoring.data_tests import Feed, data_tests
+from boucle.monitoring.data_tests import Feed, data_tests, failures, refusals, volume
 from boucle.monitoring.drift import drift
 from boucle.monitoring.drift_checks import drift_checks, untested
 from boucle.monitoring.feeds import feed_checks
@@ -64,7 +64,7 @@ def window_checks(basis: Basis, seen: Seen) -> tuple[Check, ...]:
     A window of fewer rows than the policy's ``least_rows`` is not judged: neither good nor bad. A column whose feed
     looks broken is not said to drift, too. A slice has feeds, drift, missing cells and constant columns only.
     """
-    found = [*_log(seen.traffic)]
+    found = [*_log(seen.traffic), *_requests(seen)]
     if seen.features is None or basis.features is None or seen.features.n_rows < basis.policy.least_rows:
         return tuple(found)
     feeds = [check for check in _feeds(basis, seen) if _column_of(check) != seen.own]
@@ -85,20 +85,27 @@ def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:
 def _feeds(basis: Basis, seen: Seen) -> list[Check]:
     """Return the feeds of the window. What breaks in its newest step is told at once, before the window is full of it.
 
-    A step is shorter than what the reference covers: at night a column may always be empty. So a step speaks only
-    where the same hours of days before were judged and found whole.
+    A step is shorter than what the reference covers: at night a column may always be empty. So a step, or the first
+    window before it is whole, speaks only where the same hours of days before were judged and found whole, or where no rhythm of the day looks so: a unit
+    that has a name, a flipped sign, columns swapped, a category renamed.
     """
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
-    found = {check.name: check for check in feed_checks(basis.schema, basis.features, seen.features)}
+    of_window = feed_checks(basis.schema, basis.features, seen.features)
+    found = {check.name: check for check in of_window if seen.is_whole or not check.is_failed or _is_sure(check)}
     if seen.step is None or not _is_enough(basis, seen.step):
         return list(found.values())
     new = [check for check in feed_checks(basis.schema, basis.features, seen.step) if check.is_failed]
     usual = [profile for profile in seen.usual_steps if _is_enough(basis, profile)] if new else []
     before = [check for profile in usual for check in feed_checks(basis.schema, basis.features, profile)]
     known = {check.name for check in before if check.is_failed}
-    found.update({check.name: check for check in new if usual and check.name not in known})
+    found.update({check.name: check for check in new if (usual or _is_sure(check)) and check.name not in known})
     return list(found.values())
+
+
+def _is_sure(feed: Check) -> bool:
+    kind = feed.evidence.get("kind")
+    return kind in ("sign", "swapped", "renamed") or (kind == "unit" and bool(feed.evidence.get("words")))
 
 
 def _is_enough(basis: Basis, profile: Profile) -> bool:
@@ -113,9 +120,7 @@ def _tests(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]
     """Return the data tests, less those of columns whose feed is said to be broken already, or that are the slice."""
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
-    answered, refused = (requests(seen.traffic, outcome) for outcome in ("answered", "refused"))
-    feed = Feed(seen.window, usual_rows=seen.usual_rows, n_requests=answered + refused, n_refused=refused)
-    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, feed)
+    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, Feed(seen.window))
     return (check for check in checks if not _column_of(check) or _column_of(check) not in broken)
 
 
@@ -133,6 +138,16 @@ def _answers(basis: Basis, seen: Seen) -> Iterable[Check]:
         return ()
     checks = drift_checks(drift(basis.answers, seen.answers, basis.policy.false_alarms))
     return (replace(check, name=ANSWERS + check.name.removeprefix("drift")) for check in checks)
+
+
+def _requests(seen: Seen) -> Iterable[Check]:
+    """Return what became of the requests, however few rows came of them: when all are refused, none did."""
+    answered, refused, failed = (requests(seen.traffic, outcome) for outcome in ("answered", "refused", "failed"))
+    if seen.usual_rows is not None:
+        yield volume(seen.features.n_rows if seen.features is not None else 0, seen.usual_rows)
+    if answered + refused + failed:
+        yield refusals(answered + refused + failed, refused)
+        yield failures(answered + refused + failed, failed)
 
 
 def _log(traffic: Profile | None) -> Iterable[Check]:

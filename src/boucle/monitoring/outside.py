@@ -14,12 +14,15 @@ from boucle.core.alert import Alert, Severity
 from boucle.core.check import Check
 from boucle.core.errors import InvalidDocument
 from boucle.core.watching import WatchPolicy
-from boucle.monitoring.alerting import SEVERITIES, Changed, Look, alert_id, silenced_until
+from boucle.monitoring.alerting import SEVERITIES, Changed, Look, alert_id, head_of, silenced_until
 from boucle.monitoring.ports import Event
 
 HEAD, OUR_SOURCE = "alertmanager", "boucle"
 MODEL_LABELS = ("boucle_model", "model")
 MOST_ALERTS, MOST_FINGERPRINTS, MOST_TEXT = 1_000, 200, 500
+MOST_OPEN = 200  # alerts of a model that came from outside and are open at the same time
+MOST_LABELS, MOST_LABEL, MOST_LABEL_BYTES = 50, 200, 4_096
+_READ = (*MODEL_LABELS, "alertname", "severity", "slice", "source")  # what is read of the labels is never left out
 _SEVERITIES: dict[str, Severity] = {"info": "info", "warning": "warning", "critical": "critical", "page": "critical"}
 
 
@@ -38,6 +41,13 @@ class Outside:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Taken(Changed):
+    """What alerts from outside change; ``n_dropped`` more would have been open than ``MOST_OPEN``."""
+
+    n_dropped: int = 0
+
+
 def outside_alerts(document: Any) -> tuple[Outside, ...]:
     """Read the body of an Alertmanager webhook, version 4; unknown members are left out, for Grafana adds some.
 
@@ -51,32 +61,41 @@ def outside_alerts(document: Any) -> tuple[Outside, ...]:
     return tuple(one for one in read if one.evidence["labels"].get("source") != OUR_SOURCE)
 
 
-def take(open_alerts: Iterable[Alert], told: Sequence[Outside], policy: WatchPolicy, look: Look) -> Changed:
-    """Return what alerts of one model change. They open and close at once: the other side waited already."""
+def take(open_alerts: Iterable[Alert], told: Sequence[Outside], policy: WatchPolicy, look: Look) -> Taken:
+    """Return what alerts of one model change. They open and close at once: the other side waited already.
+
+    ``open_alerts`` are all that are open of the model; a new one beyond ``MOST_OPEN`` from outside is dropped.
+    """
     known = {(alert.check.name, alert.slice): alert for alert in open_alerts}
     events: dict[tuple[str, str], tuple[Event, Alert]] = {}
     touched: dict[tuple[str, str], Alert] = {}
+    n_open, n_dropped = sum(head_of(name) == HEAD for name, _slice in known), 0
     for one in told:
         key = (f"{HEAD}:{one.name}", one.slice)
         before = known.get(key)
+        if before is None and one.is_firing and n_open >= MOST_OPEN:
+            n_dropped += 1
+            continue
         after = _fired(before, one, policy, look) if one.is_firing else _resolved(before, one, look)
         if after is None:
             continue
         touched[key] = after
         if after.is_open:
             known[key] = after
+            n_open += before is None
         else:
             del known[key]
+            n_open -= 1
         is_news = before is None or not after.is_open or after.severity != before.severity
         if is_news and after.silenced_until is None:
             events[key] = ("opened" if after.is_open else "closed", after)
-    return Changed(tuple(touched.values()), tuple(events.values()), {})
+    return Taken(tuple(touched.values()), tuple(events.values()), {}, n_dropped)
 
 
 def _read(path: str, alert: Any) -> Outside:
     if not isinstance(alert, dict) or alert.get("status") not in ("firing", "resolved"):
         raise InvalidDocument(f"{path}.status", "firing or resolved", alert)
-    labels = _texts(f"{path}.labels", alert.get("labels"))
+    labels = _labels(_texts(f"{path}.labels", alert.get("labels")))
     annotations = _texts(f"{path}.annotations", alert.get("annotations") or {})
     fingerprint = alert.get("fingerprint")
     if not isinstance(fingerprint, str) or not 0 < len(fingerprint) <= 64:
@@ -89,16 +108,34 @@ def _read(path: str, alert: Any) -> Outside:
         is_firing=alert["status"] == "firing",
         severity=_SEVERITIES.get(labels.get("severity", ""), "warning"),
         slice=labels.get("slice", ""),
-        summary=annotations.get("summary", ""),
-        description=annotations.get("description", ""),
-        evidence={"labels": labels, "link": link[:MOST_TEXT] if isinstance(link, str) else ""},
+        summary=_cut(annotations.get("summary", ""), MOST_TEXT),
+        description=_cut(annotations.get("description", ""), MOST_TEXT),
+        evidence={"labels": labels, "link": _cut(link, MOST_TEXT) if isinstance(link, str) else ""},
     )
 
 
 def _texts(path: str, found: Any) -> dict[str, str]:
     if not isinstance(found, Mapping) or not all(isinstance(value, str) for value in found.values()):
         raise InvalidDocument(path, "an object of texts", found)
-    return {str(name): value[:MOST_TEXT] for name, value in found.items()}
+    return {str(name): value for name, value in found.items()}
+
+
+def _labels(told: Mapping[str, str]) -> dict[str, str]:
+    """Return as many labels as are kept, those that are read before all others, in the order they were told."""
+    kept: dict[str, str] = {}
+    n_bytes = 0
+    for name in sorted(told, key=lambda name: name not in _READ):
+        pair = _cut(name, MOST_LABEL), _cut(told[name], MOST_LABEL)
+        n_bytes += sum(len(text.encode()) for text in pair)
+        if len(kept) == MOST_LABELS or n_bytes > MOST_LABEL_BYTES:
+            break
+        kept[pair[0]] = pair[1]
+    return {name: kept[name] for name in (_cut(name, MOST_LABEL) for name in told) if name in kept}
+
+
+def _cut(text: str, most: int) -> str:
+    """Return at most so many characters, fit for any store: no NUL, no half of a surrogate pair."""
+    return text[:most].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _fired(before: Alert | None, one: Outside, policy: WatchPolicy, look: Look) -> Alert | None:

@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 from boucle.core.errors import InvalidDocument
+from boucle.core.i18n import _
 from boucle.core.watching import DAY_S, Expectation, WatchPolicy
-from boucle.monitoring.alerting import SEVERITIES
+from boucle.monitoring.alerting import SEVERITIES, head_of
 from boucle.monitoring.expectations import problem
 
 DETECTORS = ("cusum", "adwin", "page-hinkley")
@@ -24,8 +25,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "calm": (1, 100),
     "silent_after_s": (MINUTE_S, YEAR * DAY_S),
 }
+MOST_NAMED = 50
 MOST_TEXT, MOST_SLICES, MOST_MASKED, MOST_RULES, MOST_SILENCES = 200, 20, 1_000, 100, 100
 MOST_SQL = 2_000
+CHECKS = (  # the words that names of checks begin with
+    *("drift", "answers", "concept", "feed", "feeds", "range", "missing", "categories", "constant", "expectation"),
+    *("freshness", "volume", "refusals", "log", "quality", "estimate", "estimates", "labels", "alertmanager"),
+)
 
 
 def require_valid(policy: WatchPolicy) -> WatchPolicy:
@@ -38,17 +44,18 @@ def require_valid(policy: WatchPolicy) -> WatchPolicy:
         value = getattr(policy, name)
         _expect(value is None or low <= value <= high, name, f"{low:g} to {high:g}", value)
     for name in ("window_s", "step_s"):
-        _expect(
-            getattr(policy, name) % MINUTE_S == 0, name, "whole minutes: profiles are kept by minute", policy.step_s
-        )
+        value = getattr(policy, name)
+        _expect(value % MINUTE_S == 0, name, "whole minutes: profiles are kept by minute", value)
     _expect(policy.step_s <= policy.window_s, "step_s", f"at most the window ({policy.window_s})", policy.step_s)
     for name in ("owner", "report_cron", "report_zone"):
         _text(name, getattr(policy, name))
     _lists(policy)
     for name, severity in policy.severities.items():
+        _expect(len(name) <= MOST_TEXT, "severities", f"names of checks of at most {MOST_TEXT} characters", name)
         _expect(severity in SEVERITIES, f"severities.{name}", f"one of: {', '.join(SEVERITIES)}", severity)
     for place, silence in enumerate(policy.silences):
         _text(f"silences[{place}].check", silence.check)
+        _expect(_is_known(silence.check), f"silences[{place}].check", _words(), silence.check)
         _text(f"silences[{place}].reason", silence.reason)
     return policy
 
@@ -57,6 +64,27 @@ def changes(before: WatchPolicy, after: WatchPolicy) -> str:
     """Return which members differ, for the history."""
     names = [item.name for item in fields(WatchPolicy) if getattr(before, item.name) != getattr(after, item.name)]
     return ", ".join(names)
+
+
+def require_columns(policy: WatchPolicy, columns: Iterable[str]) -> None:
+    """Refuse a slice by a column that rows do not have. Raises InvalidDocument naming those they have.
+
+    >>> require_columns(WatchPolicy(slices=("city=Lyon",)), ["city", "age"])
+    """
+    known = list(columns)
+    for place, one in enumerate(policy.slices):
+        column = one.partition("=")[0]
+        names = ", ".join(known[:MOST_NAMED]) + (", …" if len(known) > MOST_NAMED else "")
+        _expect(column in known, f"slices[{place}]", _("a column of the model: {names}").format(names=names), column)
+
+
+def _is_known(check: str) -> bool:
+    """False for what no name of a check begins with: such a silence would silence nothing."""
+    return head_of(check) in CHECKS or any(word.startswith(check) for word in CHECKS)
+
+
+def _words() -> str:
+    return _("the name of a check, which begins with one of: {words}").format(words=", ".join(CHECKS))
 
 
 def _lists(policy: WatchPolicy) -> None:
@@ -68,7 +96,7 @@ def _lists(policy: WatchPolicy) -> None:
     for place, detector in enumerate(policy.detectors):
         _expect(detector in DETECTORS, f"detectors[{place}]", f"one of: {', '.join(DETECTORS)}", detector)
     for place, one in enumerate(policy.slices):
-        column, is_given, _value = one.partition("=")
+        column, is_given, _given = one.partition("=")
         _expect(bool(column and is_given), f"slices[{place}]", "a text column=value", one)
         _text(f"slices[{place}]", one)
     for name in ("slices", "masked", "detectors"):

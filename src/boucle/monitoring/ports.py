@@ -79,8 +79,8 @@ class ProfileWriter(Protocol):
         Raises Conflict for a version that has no reference.
         """
 
-    def roll_up(self, before: int, to_s: int) -> None:
-        """Add up shorter steps into whole ones of ``to_s`` (3600 or 86400) seconds that end by a time."""
+    def roll_up(self, model: str, before: int, to_s: int) -> None:
+        """Add up shorter steps of a model into whole ones of ``to_s`` (3600 or 86400) seconds that end by a time."""
 
     def forget(self, model: str, before: int) -> None:
         """Forget steps of profiles and verdicts that end by a time, truths joined with predictions before it, and

@@ -78,6 +78,7 @@ class Found:
     slices: Mapping[str, str] = field(default_factory=dict)
     n_rows: int = 0
     least_rows: int = 0
+    n_waiting: int = 0
 
 
 def summary(found: Found) -> tuple[str, ...]:
@@ -92,7 +93,9 @@ def summary(found: Found) -> tuple[str, ...]:
     bad = [where for where, status in found.slices.items() if status != "pass"]
     if bad:
         told.append(_("These slices need a look: {slices}.").format(slices=", ".join(bad[:5])))
-    if found.n_rows < found.least_rows:
+    if not found.n_rows:
+        told.append(_("No row came in this window: there is nothing to judge."))
+    elif found.n_rows < found.least_rows:
         few = _("{n} rows came: too few to judge drift (the policy wants {least}).")
         told.append(few.format(n=found.n_rows, least=found.least_rows))
     elif not told:
@@ -103,6 +106,8 @@ def summary(found: Found) -> tuple[str, ...]:
                 n=found.quality.n_labelled, share=f"{found.quality.label_coverage:.0%}"
             )
         )
+    if found.n_waiting:
+        told.append(_("{n} outcomes wait for their prediction.").format(n=found.n_waiting))
     return tuple(told)
 
 

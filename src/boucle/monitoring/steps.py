@@ -18,8 +18,9 @@ def whole_until(newest: int, now: int, quiet_s: float) -> int:
 
     Rows of the minute that begins at ``newest`` are there: all before it is whole. When nothing came for a while
     (``quiet_s`` seconds by the clock of the platform), so is all until ``now``: a silence ends the last step too.
+    Nothing is whole that lies ahead: a row whose clock ran ahead ends no step.
     """
-    return max(newest, now) if quiet_s >= QUIET_S else newest
+    return now if quiet_s >= QUIET_S else min(newest, now)
 
 
 def windows_due(times: Iterable[int], judged_until: int, until: int, policy: WatchPolicy) -> tuple[Span, ...]:

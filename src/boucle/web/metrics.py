@@ -1,7 +1,8 @@
 """What is known of the models and of the platform in Prometheus' format, read from the stores when it is asked for.
 
 Of each model the newest window that was judged is told, all rows of it (no slices), and at most ``MOST_PARTS``
-features: those that moved most. Labels are names of models, columns, checks and metrics, never values of rows.
+features: those that moved most; and as many signals of sequential detectors: those nearest to an alarm. Labels are
+names of models, columns, checks and metrics, never values of rows.
 """
 
 from __future__ import annotations
@@ -105,6 +106,13 @@ class _Read(Collector):
                 self._add("boucle_feature_drift_score", (model, feature, method), check.evidence.get(method))
         for constraint, n_broken in sorted(_broken(verdict.checks).items()):
             self._add("boucle_constraint_violations", (model, constraint), n_broken)
+        signals = [
+            check for check in verdict.checks if check.name.startswith("concept:") and _alarm_ratio(check) is not None
+        ]
+        for check in sorted(signals, key=lambda check: (-(_alarm_ratio(check) or 0.0), check.name))[:MOST_PARTS]:
+            signal = check.name.partition(":")[2]
+            self._add("boucle_cusum", (model, signal), check.evidence.get("level"))
+            self._add("boucle_cusum_threshold", (model, signal), check.evidence.get("h"))
         for check in verdict.checks:
             if head_of(check.name) not in LATE:
                 self._figure(verdict, check)
@@ -115,13 +123,10 @@ class _Read(Collector):
             self._add("boucle_label_coverage_ratio", (model,), 0)
 
     def _figure(self, verdict: Verdict, check: Check) -> None:
-        """Tell what a check of quality, labels or concept drift says."""
+        """Tell what a check of quality or labels says."""
         kind, _colon, name = check.name.partition(":")
         model, evidence = verdict.model, check.evidence
-        if kind == "concept":
-            self._add("boucle_cusum", (model, name), evidence.get("level"))
-            self._add("boucle_cusum_threshold", (model, name), evidence.get("h"))
-        elif kind in SOURCES:
+        if kind in SOURCES:
             key, source = SOURCES[kind]
             self._add("boucle_model_score", (model, str(verdict.version), name, source), evidence.get(key))
         elif kind == "labels":
@@ -182,6 +187,14 @@ def _has_stopped(verdict: Verdict) -> bool:
 def _most_moved_first(check: Check) -> tuple[float, str]:
     moved = check.evidence.get("jensen_shannon")
     return -float(moved) if isinstance(moved, (int, float)) else 0.0, check.name
+
+
+def _alarm_ratio(check: Check) -> float | None:
+    """Return how near a sequential detector is to its alarm (1: it raises it); None when it tells no level."""
+    level, h = check.evidence.get("level"), check.evidence.get("h")
+    if not isinstance(level, (int, float)):
+        return None
+    return level / h if isinstance(h, (int, float)) and h > 0 else 0.0
 
 
 def _broken(checks: Iterable[Check]) -> dict[str, int]:

@@ -73,9 +73,9 @@ def rfc3339(at: int) -> str:
 
 
 def webhook_body(event: Event, alerts: Sequence[Alert], link: str) -> dict[str, Any]:
-    """Return the body of an Alertmanager webhook, version 4."""
+    """Return the body of an Alertmanager webhook, version 4. ``link`` leads to the first of the alerts."""
     status = "firing" if event == "opened" else "resolved"
-    told = [_one(status, alert, link) for alert in alerts]
+    told = [_one(status, alert, link_of(alert, link, alerts[0])) for alert in alerts]
     address = urlsplit(link)
     return {
         "version": "4",
@@ -89,6 +89,18 @@ def webhook_body(event: Event, alerts: Sequence[Alert], link: str) -> dict[str, 
         "externalURL": f"{address.scheme}://{address.netloc}" if address.netloc else "",
         "alerts": told,
     }
+
+
+def link_of(alert: Alert, link: str, lead: Alert) -> str:
+    """Return the link of an alert that is told together with the one that ``link`` leads to.
+
+    >>> from boucle.core.check import Check
+    >>> lead, other = (Alert(name, "churn", 3, Check("drift", "fail"), "warning", 0, 0) for name in ("a1", "a2"))
+    >>> link_of(other, "http://localhost:8000/models/churn#alert-a1", lead)
+    'http://localhost:8000/models/churn#alert-a2'
+    """
+    page, mark, _id = link.rpartition("#alert-")
+    return f"{page}{mark}{alert.id}" if mark and link.endswith(f"{mark}{lead.id}") else link
 
 
 def _one(status: str, alert: Alert, link: str) -> dict[str, Any]:

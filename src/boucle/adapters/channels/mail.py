@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from boucle.core.alert import Alert
 from boucle.core.errors import InvalidSetting, Unavailable
 from boucle.core.i18n import _
-from boucle.monitoring.messages import message_of
+from boucle.monitoring.messages import message_of, one_line
 from boucle.monitoring.ports import Event
 
 TIMEOUT_S = 20.0
@@ -72,18 +72,23 @@ class MailChannel:
 
     def tell(self, event: Event, alert: Alert, link: str) -> None:
         """Hand the mail over. Raises Unavailable, also when any of the recipients was refused."""
-        self._hand_over(self._mail(event, alert, link))
+        self._hand_over(lambda: self._mail(event, alert, link))
 
     def send(self, subject: str, text: str, page: tuple[str, bytes] | None = None) -> None:
         """Hand over a mail with an HTML file (name, bytes) that goes with it. Raises Unavailable, as ``tell`` does."""
-        mail = self._addressed(subject, text)
-        if page is not None:
-            name, data = page
-            mail.add_attachment(data, maintype="text", subtype="html", filename=name)
-        self._hand_over(mail)
 
-    def _hand_over(self, mail: EmailMessage) -> None:
+        def made() -> EmailMessage:
+            mail = self._addressed(one_line(subject), text)
+            if page is not None:
+                name, data = page
+                mail.add_attachment(data, maintype="text", subtype="html", filename=name)
+            return mail
+
+        self._hand_over(made)
+
+    def _hand_over(self, made: Callable[[], EmailMessage]) -> None:
         try:
+            mail = made()
             with self._connected() as server:
                 refused = server.send_message(mail)
         except smtplib.SMTPResponseException as error:
@@ -91,6 +96,9 @@ class MailChannel:
         except (smtplib.SMTPException, OSError) as error:
             kind = type(error).__name__
             raise Unavailable(_("The mail could not be handed over ({kind}).").format(kind=kind), 60) from None
+        except ValueError as error:  # UnicodeError is one too; its words may hold what was to be sent
+            kind = type(error).__name__
+            raise Unavailable(_("The mail cannot be written as it is ({kind}).").format(kind=kind), 3600) from None
         if refused:
             raise Unavailable(_("The mail server refused {n} recipient(s).").format(n=len(refused)), 60)
 

@@ -41,8 +41,8 @@ class _Transaction:
     def add(self, profiles: Mapping[tuple[Key, int], Profile]) -> None:
         self._profiles.add(profiles)
 
-    def roll_up(self, before: int, to_s: int) -> None:
-        self._profiles.roll_up(before, to_s)
+    def roll_up(self, model: str, before: int, to_s: int) -> None:
+        self._profiles.roll_up(model, before, to_s)
 
     def forget(self, model: str, before: int) -> None:
         self._profiles.forget(model, before)

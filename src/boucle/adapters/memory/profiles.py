@@ -83,10 +83,11 @@ class Profiles:
             place = next((place for place in places if place in self._state.profiles), places[-1])
             self._add(place, profile)
 
-    def roll_up(self, before: int, to_s: int) -> None:
-        """Add up shorter steps into whole ones that end by a time."""
+    def roll_up(self, model: str, before: int, to_s: int) -> None:
+        """Add up shorter steps of a model into whole ones that end by a time."""
         limit = _begin(before, to_s)
-        for place in [place for place in self._state.profiles if place[2] < to_s and place[1] < limit]:
+        of_model = [place for place in self._state.profiles if place[0].model == model]
+        for place in [place for place in of_model if place[2] < to_s and place[1] < limit]:
             key, at, _step_s = place
             self._add((key, _begin(at, to_s), to_s), self._state.profiles.pop(place))
 

@@ -46,11 +46,12 @@ class Profiles:
             changed[place] = changed[place] + profile if place in changed else profile
         self._write(changed)
 
-    def roll_up(self, before: int, to_s: int) -> None:
-        """Add up shorter steps into whole ones that end by a time."""
+    def roll_up(self, model: str, before: int, to_s: int) -> None:
+        """Add up shorter steps of a model into whole ones that end by a time."""
         limit = before // (to_s * SECOND) * to_s * SECOND
         shorter = [step for step in STEPS_S if step < to_s]
-        old = _profile.step_s.in_(shorter) & (_profile.at < limit)
+        ids = sa.select(_key.id).where(_key.model == model)
+        old = _profile.key.in_(ids) & _profile.step_s.in_(shorter) & (_profile.at < limit)
         rolled: dict[tuple[Key, int], Profile] = {}
         grids: dict[Key, Grid] = {}
         for key, at, payload in self._rows(old):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -15,21 +16,23 @@ from boucle.core.i18n import N_, _
 from boucle.core.watching import Silence, WatchPolicy
 from boucle.jobs.schedules import next_time
 from boucle.monitoring.alerting import Look, notifications
-from boucle.monitoring.outside import Outside, outside_alerts, take
-from boucle.monitoring.policies import changes, require_valid
+from boucle.monitoring.outside import MOST_OPEN, Outside, outside_alerts, take
+from boucle.monitoring.policies import changes, require_columns, require_valid
 from boucle.monitoring.ports import AlertQuery, Judged, WatchStore
 from boucle.web.body import Document
 from boucle.web.parameters import BIGGEST, Name
 from boucle.web.plane import ControlPlane, Plane
 from boucle.web.security import TokenRoute
 
+log = logging.getLogger("boucle.alerts")
 router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["alerts"])
 BESIDE = "/beside"  # no model is named so: what is written beside the looks leaves their state alone
-MOST_OPEN, YEAR_S, SECOND = 1_000, 365 * 86_400, 1_000_000
+MOST_LISTED, YEAR_S, SECOND = 1_000, 365 * 86_400, 1_000_000
+ALL = 2**31 - 1  # an alert that is not seen would be opened a second time
 ACTOR = "api"
 IsOpen = Annotated[bool | None, Query(alias="open", description=N_("Only open ones, or only closed ones"))]
 Since = Annotated[int | None, Query(ge=0, le=BIGGEST, description=N_("Only those bad at that time or later, UTC us"))]
-Limit = Annotated[int, Query(ge=1, le=MOST_OPEN, description=N_("How many at most"))]
+Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description=N_("How many at most"))]
 AlertId = Annotated[str, Path(max_length=100, pattern="^[0-9A-Za-z_:-]+$", description=N_("Identifier of the alert"))]
 _SILENCE = {
     "type": "object",
@@ -68,7 +71,7 @@ def list_model_alerts(
 def close_alert(alert_id: AlertId, plane: Plane) -> JSONResponse:
     """It opens again when its check stays bad. Nobody is told."""
     store = _store(plane)
-    known = {alert.id: alert for alert in store.alerts(AlertQuery(is_open=True, limit=MOST_OPEN))}
+    known = {alert.id: alert for alert in store.alerts(AlertQuery(is_open=True, limit=ALL))}
     if alert_id not in known:
         raise NotFound(N_("alert"), alert_id, tuple(known))
     closed = replace(known[alert_id], closed_at=plane.now_us())
@@ -92,9 +95,11 @@ def show_policy(name: Name, plane: Plane) -> JSONResponse:
 )
 def put_policy(name: Name, plane: Plane, document: Document) -> JSONResponse:
     """The whole policy: a member left out has its default. It holds from the next look on."""
-    plane.registry.model(name)
+    model = plane.registry.model(name)
     store = _store(plane)
     policy = require_valid(from_json(WatchPolicy, document))
+    if model.champion is not None:
+        require_columns(policy, plane.registry.version(name, model.champion).manifest.schema.names)
     if policy.report_cron:
         next_time(policy.report_cron, policy.report_zone, plane.now_us())
     return JSONResponse(to_json(_saved(plane, store, name, policy)))
@@ -113,15 +118,18 @@ def add_silence(name: Name, plane: Plane, document: Document) -> JSONResponse:
 
 @router.post("/alertmanager", summary=N_("Take alerts of an Alertmanager"), openapi_extra=_takes(_WEBHOOK))
 def take_alertmanager(plane: Plane, document: Document) -> JSONResponse:
-    """Its webhook, version 4. The label `boucle_model` or `model` names the model; the alert is one of ours then."""
+    """Its webhook, version 4. The label `boucle_model` or `model` names the model; the alert is one of ours then.
+
+    Of a model at most 200 of them are open at once; more are dropped, and counted in the answer.
+    """
     store = _store(plane)
     told = outside_alerts(document)
     champions = {model.name: model.champion or 0 for model in plane.registry.models()}
-    taken = 0
+    taken = dropped = 0
     for model in dict.fromkeys(one.model for one in told if one.model in champions):
         of_model = [one for one in told if one.model == model]
-        _take(plane, store, (model, champions[model]), of_model)
-        taken += len(of_model)
+        n_dropped = _take(plane, store, (model, champions[model]), of_model)
+        taken, dropped = taken + len(of_model) - n_dropped, dropped + n_dropped
     unknown = sorted({one.model for one in told if one.model not in champions})
     if unknown:
         expected = _(
@@ -129,16 +137,21 @@ def take_alertmanager(plane: Plane, document: Document) -> JSONResponse:
         )
         names = ", ".join(sorted(champions)[:20]) or _("none")
         raise InvalidDocument("webhook.alerts.labels", expected.format(names=names, n=taken), ", ".join(unknown[:20]))
-    return JSONResponse({"taken": taken})
+    return JSONResponse({"taken": taken, "dropped": dropped})
 
 
-def _take(plane: ControlPlane, store: WatchStore, which: tuple[str, int], told: list[Outside]) -> None:
+def _take(plane: ControlPlane, store: WatchStore, which: tuple[str, int], told: list[Outside]) -> int:
+    """Take alerts of one model (its name and champion); return how many were dropped."""
     (model, version), now = which, plane.now_us()
-    open_alerts = store.alerts(AlertQuery(model, is_open=True, limit=MOST_OPEN))
+    open_alerts = store.alerts(AlertQuery(model, is_open=True, limit=ALL))
     changed = take(open_alerts, told, store.policy(model), Look(model, version, now, now))
     if changed.alerts:
         messages = notifications(changed.events, [name for name in plane.channels if name != "alertmanager"], now)
         store.judged(Judged(BESIDE, {}, alerts=changed.alerts, notifications=messages))
+    if changed.n_dropped:
+        extra = {"model": model, "dropped": changed.n_dropped, "open_at_most": MOST_OPEN}
+        log.warning("alerts from outside were dropped: too many of this model are open", extra=extra)
+    return changed.n_dropped
 
 
 def _saved(plane: ControlPlane, store: WatchStore, name: str, policy: WatchPolicy) -> WatchPolicy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 
@@ -17,13 +18,14 @@ from boucle.core.i18n import N_, _
 from boucle.core.report import Span
 from boucle.loop.exploring import MOST_ROWS, FileFormat, LogQuery, write_table
 from boucle.monitoring.ports import Key
-from boucle.web.api.reports import Version, Window, in_order, window_asked
+from boucle.web.api.reports import LEAST, Version, Window, in_order, window_asked
 from boucle.web.parameters import Name
 from boucle.web.plane import ControlPlane, Plane
 from boucle.web.security import TokenRoute
 
 router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["monitoring"])
 MINUTE_US = 60_000_000
+WAIT_S, RETRY_S = 2.0, 5
 _PIECE = 256 * 1024
 _TYPES: dict[str, str] = {
     "table": "application/octet-stream",
@@ -59,7 +61,7 @@ def show_log(
     query = LogQuery(name, _span(plane, name, window), asked.version, asked.limit)
     file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is sent
     try:
-        with _reading:
+        with _alone():
             table = plane.rows(query)
             write_table(table, asked.format, file)
     except BaseException:
@@ -82,6 +84,17 @@ def show_truths(name: Name, plane: Plane) -> JSONResponse:
     return JSONResponse(to_json(plane.truths.counts(name)))
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Read while nobody else does. Raises Unavailable after a short wait: who waits holds a thread of all routes."""
+    if not _reading.acquire(timeout=WAIT_S):
+        raise Unavailable(_("An inference log is being read for somebody else. Try again in a few seconds."), RETRY_S)
+    try:
+        yield
+    finally:
+        _reading.release()
+
+
 def _span(plane: ControlPlane, name: str, window: Window) -> Span:
     """Return the window asked, or as long a one as is judged, up to the newest row."""
     versions = plane.registry.versions(name)
@@ -91,7 +104,7 @@ def _span(plane: ControlPlane, name: str, window: Window) -> Span:
         told = [plane.profiles.newest(Key(name, version.number, "traffic")) for version in versions]
         until = max((at + MINUTE_US for at in told if at is not None), default=None)
     until = plane.now_us() if until is None else until
-    return in_order(until - length_us if window.since is None else window.since, until)
+    return in_order(max(until - length_us, LEAST) if window.since is None else window.since, until)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["monitoring"]
 page_router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = re.compile(r"-?\d{1,18}\Z", re.ASCII)
-_LEAST, _MOST = -62_135_596_800_000_000, 253_402_300_800_000_000  # years 1 to 9999
+LEAST, MOST = -62_135_596_800_000_000, 253_402_300_800_000_000  # years 1 to 9999
 TIME_WORDS = N_("ISO 8601 with Z or an offset, or UTC microseconds")
 Since = Annotated[str | None, Query(max_length=60, description=TIME_WORDS, examples=["2026-07-01T00:00:00Z"])]
 Until = Annotated[str | None, Query(max_length=60, description=TIME_WORDS, examples=["2026-07-02T00:00:00Z"])]
@@ -51,7 +51,7 @@ def instant(name: str, text: str) -> int:
         at = int(told) if _MICROSECONDS.match(told) else _microseconds(told)
     except (ValueError, OverflowError):
         at = None
-    if at is None or not _LEAST <= at < _MOST:
+    if at is None or not LEAST <= at < MOST:
         raise InvalidRequest(
             "invalid-time",
             _("{name} is {found}. Send ISO 8601 with Z or an offset, such as 2026-07-01T00:00:00Z, or UTC us.").format(
@@ -119,6 +119,8 @@ def made(plane: ControlPlane, query: ReportQuery) -> Report:
     if plane.reports is None:
         raise Unavailable(_("This platform watches nothing: it makes no reports."))
     found = plane.reports(query)
+    if found.window.start < LEAST:  # a window before it can be judged, but its times cannot be written
+        found = plane.reports(replace(query, since=LEAST))
     in_order(found.window.start, found.window.stop)
     return found
 

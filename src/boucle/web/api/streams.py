@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -10,12 +11,15 @@ from starlette.responses import JSONResponse, Response
 
 from boucle.core.errors import Conflict, TooLarge, Unavailable
 from boucle.core.i18n import N_, _
+from boucle.core.segment import require_stream
 from boucle.web.parameters import BIGGEST
 from boucle.web.plane import Plane
 from boucle.web.problems import PROBLEM_JSON, problem
 from boucle.web.security import TokenRoute
 
-MAX_PIECE_BYTES = 256 * 1024 * 1024
+MAX_PIECE_BYTES = 32 * 1024 * 1024  # the shipper sends 4 MiB at most
+_FULL_S = 5
+log = logging.getLogger("boucle.web")
 router = APIRouter(prefix="/api/v1", route_class=TokenRoute, tags=["inference log"])
 Stream = Annotated[str, Path(description=N_("Id of the stream"))]
 Position = Annotated[int, Query(ge=0, le=BIGGEST, description=N_("Where this piece begins in the stream, in bytes"))]
@@ -35,6 +39,7 @@ async def take_piece(
     """The body is a run of whole records. 200 says that they are on the disk, and where the stream ends now."""
     if plane.streams is None:
         raise Unavailable(_("This control plane takes no streams of the inference log."))
+    require_stream(stream)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -46,4 +51,9 @@ async def take_piece(
     except Conflict as conflict:
         told = {**problem(conflict), "position": getattr(conflict, "position", 0)}
         return JSONResponse(told, 409, media_type=PROBLEM_JSON)
+    except OSError as error:
+        log.exception("a piece of the inference log could not be written", extra={"stream": stream})
+        cause = error.strerror or type(error).__name__
+        told_full = _("The inference log cannot be written ({cause}). Try again later.").format(cause=cause)
+        raise Unavailable(told_full, _FULL_S) from error
     return JSONResponse({"position": end})

@@ -10,6 +10,7 @@ from boucle.core.alert import Alert
 from boucle.core.check import Check
 from boucle.core.i18n import N_, _
 from boucle.core.report import Span
+from boucle.monitoring.outside import HEAD
 from boucle.web.pages import words
 from boucle.web.pages.templates import cell
 from boucle.web.pages.watch_names import watch_title
@@ -17,7 +18,7 @@ from boucle.web.pages.watch_names import watch_title
 _ORDER = ("critical", "warning", "info")
 _QUALITY = frozenset({"quality", "estimate", "estimates", "labels"})
 _TOGETHER = frozenset({"quality", "answers"})
-_ALONE = frozenset({"outside", "expectation"})  # what follows their colon is no column
+_ALONE = frozenset({HEAD, "expectation"})  # what follows their colon is no column
 _TIMES = frozenset({"since", "at", "until", "last_at"})
 _EVIDENCE = {
     "p_value": N_("p-value"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boucle.core.i18n import N_, _, ngettext
 from boucle.monitoring.metric_names import metric_title
+from boucle.monitoring.outside import HEAD
 
 _CHECKS = {
     "drift": N_("Drift"),
@@ -23,7 +24,7 @@ _CHECKS = {
     "concept": N_("Concept drift"),
     "expectation": N_("Expectation"),
     "answers": N_("Answers"),
-    "outside": N_("From an Alertmanager"),
+    HEAD: N_("From an Alertmanager"),
 }
 _SEVERITIES = {"info": N_("Information"), "warning": N_("Warning"), "critical": N_("Critical")}
 
