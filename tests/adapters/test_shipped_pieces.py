@@ -59,13 +59,14 @@ def no_file_beyond(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_piece_that_the_disk_takes_in_part_leaves_nothing(tmp_path: Path) -> None:
-    record = InferenceRecord("answer", "churn", 1, "id", at=1, logged_at=2, request=bytes(100_000))
+@pytest.mark.parametrize("size", [2_000, 100_000])
+def test_a_piece_that_the_disk_takes_in_part_leaves_nothing(tmp_path: Path, size: int) -> None:
+    record = InferenceRecord("answer", "churn", 1, "id", at=1, logged_at=2, request=bytes(size))
     first = b"".join(pack(record))
     streams, stream = ShippedStreams(tmp_path), uuid7()
     streams.append(stream, 0, first, is_finished=False)
 
-    with no_file_beyond(150_000), pytest.raises(OSError) as caught:
+    with no_file_beyond(size * 3 // 2), pytest.raises(OSError) as caught:
         streams.append(stream, len(first), first, is_finished=False)
 
     assert caught.value.errno == errno.EFBIG

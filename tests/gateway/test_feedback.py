@@ -117,7 +117,7 @@ def test_a_body_of_no_use_is_refused(running: Running, body: bytes, status: int,
 
 
 @pytest.mark.parametrize(
-    "given", ["x" * 300_000, "\u0130" * 100_000, ["x" * 300_000], None], ids=["long", "wide", "list", "none"]
+    "given", ["x" * 3_000_000, "\u0130" * 100_000, ["x" * 300_000], None], ids=["long", "wide", "list", "none"]
 )
 def test_a_prediction_id_that_is_none_costs_no_more_than_its_rows(given: Any) -> None:
     body = json.dumps({"prediction_id": given, "values": [1] * 20_000}).encode()

@@ -95,10 +95,11 @@ class Grid:
 
     def index(self, name: str) -> int:
         """Return the place of the part of that name. Raises KeyError."""
-        for place, part in enumerate(self.parts):
-            if part.name == name:
-                return place
-        raise KeyError(name)
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {part.name: place for place, part in reversed(list(enumerate(self.parts)))}
 
     def to_bytes(self) -> bytes:
         """Return the grid packed: the same bytes for the same grid."""

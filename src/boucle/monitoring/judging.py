@@ -12,7 +12,7 @@ from boucle.core.report import Span
 from boucle.core.schema import Schema
 from boucle.core.signature import Signature
 from boucle.core.watching import WatchPolicy
-from boucle.monitoring.data_tests import Feed, data_tests, failures, refusals, volume
+from boucle.monitoring.data_tests import Feed, data_tests, failures, refusals
 from boucle.monitoring.drift import drift
 from boucle.monitoring.drift_checks import drift_checks, untested
 from boucle.monitoring.feeds import feed_checks
@@ -85,9 +85,9 @@ def late_checks(basis: Basis, labelled: Labelled) -> tuple[Check, ...]:
 def _feeds(basis: Basis, seen: Seen) -> list[Check]:
     """Return the feeds of the window. What breaks in its newest step is told at once, before the window is full of it.
 
-    A step is shorter than what the reference covers: at night a column may always be empty. So a step, or the first
-    window before it is whole, speaks only where the same hours of days before were judged and found whole, or where no rhythm of the day looks so: a unit
-    that has a name, a flipped sign, columns swapped, a category renamed.
+    A step is shorter than what the reference covers: at night a column may always be empty. So it speaks only where
+    the same hours of days before were found whole, or where no rhythm of the day looks so: a unit that has a name, a
+    flipped sign, columns swapped, a category renamed. Of a window that is not whole only those are said, too.
     """
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
@@ -120,7 +120,8 @@ def _tests(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]
     """Return the data tests, less those of columns whose feed is said to be broken already, or that are the slice."""
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
-    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, Feed(seen.window))
+    feed = Feed(seen.window, usual_rows=seen.usual_rows)
+    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, feed)
     return (check for check in checks if not _column_of(check) or _column_of(check) not in broken)
 
 
@@ -143,8 +144,6 @@ def _answers(basis: Basis, seen: Seen) -> Iterable[Check]:
 def _requests(seen: Seen) -> Iterable[Check]:
     """Return what became of the requests, however few rows came of them: when all are refused, none did."""
     answered, refused, failed = (requests(seen.traffic, outcome) for outcome in ("answered", "refused", "failed"))
-    if seen.usual_rows is not None:
-        yield volume(seen.features.n_rows if seen.features is not None else 0, seen.usual_rows)
     if answered + refused + failed:
         yield refusals(answered + refused + failed, refused)
         yield failures(answered + refused + failed, failed)

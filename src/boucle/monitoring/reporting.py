@@ -51,8 +51,9 @@ def traffic_of(series: Series, window: Span) -> Traffic:
     if not whole.grid.parts or not whole.n_rows:
         return Traffic()
     p50, p99 = (_quantile(whole, share) for share in (0.5, 0.99))
-    step = max((window.stop - window.start) // STEPS_SHOWN, 1)
-    steps = [(start, series.within(Span(start, start + step))) for start in range(window.start, window.stop, step)]
+    step = max(-(-(window.stop - window.start) // STEPS_SHOWN), 1)
+    starts = range(window.start, window.stop, step)
+    steps = [(start, series.within(Span(start, min(start + step, window.stop)))) for start in starts]
     per_step = tuple(
         (start, _served(part), requests(part, "refused") + requests(part, "failed")) for start, part in steps
     )
