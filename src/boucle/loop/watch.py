@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from boucle.core.check import Check
 from boucle.core.grid import Grid
@@ -197,18 +198,23 @@ class Looking:
 
     def _seen(self, series: Mapping[str, Series], window: Span) -> Seen:
         found = {name: series[name].within(window) for name in ("traffic", "features", "answers") if name in series}
-        step, day = Span(window.stop - self.policy.step_s * SECOND, window.stop), DAY_S * SECOND
-        rows = series["features"].within if "features" in series and self.policy.step_s < self.policy.window_s else None
+        step = Span(window.stop - self.policy.step_s * SECOND, window.stop)
+        is_part = "features" in series and self.policy.step_s < self.policy.window_s
         return Seen(
             window,
             found.get("features"),
             found.get("answers"),
             found.get("traffic"),
-            _usual(series, window),
+            _usual(series["answers"], window),
             is_whole=series["traffic"].times[0] < window.start + self.policy.step_s * SECOND,
-            step=rows and rows(step),
-            usual_steps=tuple(rows(Span(step.start - n * day, step.stop - n * day)) for n in DAYS) if rows else (),
+            step=series["features"].within(step) if is_part else None,
+            usual_steps=partial(self._same_hours, step),
         )
+
+    def _same_hours(self, step: Span) -> tuple[Profile, ...]:
+        """Return the features of a step in the days before: read only when a step looks broken."""
+        spans = [Span(step.start - days * DAY_S * SECOND, step.stop - days * DAY_S * SECOND) for days in DAYS]
+        return tuple(self.world.profiles.series(self._key("features"), span).within(span) for span in spans)
 
     def _sliced(self, reference: Reference, seen: Seen) -> dict[str, list[Check]]:
         """Return the checks of each slice of the policy that holds enough rows, against its own first ones."""
@@ -309,21 +315,20 @@ class Looking:
         first = min(self.memory.judged_until, self.memory.late_until or self.memory.judged_until)
         if stream == "answers" and not self.memory.late_until:
             return self.world.profiles.series(self._key(stream), ALL_TIME)  # labels may be about any of them
-        days = max(DAYS) * DAY_S + self.policy.step_s
-        start = first - max((USUAL_WINDOWS + 1) * self.policy.window_s, days) * SECOND
+        n_windows = USUAL_WINDOWS + 1
+        if stream == "features":  # by far the widest: only what is judged, outcomes apart
+            first, n_windows = self.memory.judged_until, 1
+        start = first - n_windows * self.policy.window_s * SECOND
         return self.world.profiles.series(self._key(stream), Span(start, ALL_TIME.stop))
 
     def _key(self, stream: Stream, where: str = "") -> Key:
         return Key(self.version.name, self.version.number, stream, where)
 
 
-def _usual(series: Mapping[str, Series], window: Span) -> float | None:
+def _usual(answers: Series, window: Span) -> float | None:
     """Return the median number of rows of the windows of the same length before; None before there are three."""
-    features = series.get("features")
-    if features is None:
-        return None
     length = window.stop - window.start
     starts = [window.start - (place + 1) * length for place in range(USUAL_WINDOWS)]
-    counts = sorted(features.within(Span(start, start + length)).n_rows for start in starts)
+    counts = sorted(answers.within(Span(start, start + length)).n_rows for start in starts)
     seen = [count for count in counts if count]
     return float(seen[len(seen) // 2]) if len(seen) >= 3 else None

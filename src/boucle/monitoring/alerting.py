@@ -225,6 +225,8 @@ def _is_superseded(alert: Alert, checks: Mapping[str, Sequence[Check]]) -> bool:
 def _is_wanted(alert: Alert, policy: WatchPolicy) -> bool:
     """False when the policy does not ask any more for what the alert is about: a slice, a rule, freshness."""
     head, _colon, name = alert.check.name.partition(":")
+    if head == "alertmanager":
+        return True
     if alert.slice and alert.slice not in policy.slices:
         return False
     if head == "freshness":

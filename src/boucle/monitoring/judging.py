@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from boucle.core.check import Check
@@ -43,8 +43,8 @@ class Seen:
     """The profiles of one window (of one slice); None where nothing was counted.
 
     ``is_whole`` is False while the version has been in service for less than the window: three days are not compared
-    with a reference of whole weeks. ``step`` holds the features of the newest step alone, ``usual_steps`` those of the
-    same hours of the days before. ``own`` is the column that makes the slice: its values are all one, by definition.
+    with a reference of whole weeks. ``step`` holds the features of the newest step alone, ``usual_steps`` gives those
+    of the same hours of the days before. ``own`` is the column that makes the slice: its values are all one.
     """
 
     window: Span
@@ -54,7 +54,7 @@ class Seen:
     usual_rows: float | None = None
     is_whole: bool = True
     step: Profile | None = None
-    usual_steps: tuple[Profile, ...] = ()
+    usual_steps: Callable[[], Iterable[Profile]] = tuple
     own: str = ""
 
 
@@ -96,7 +96,7 @@ def _feeds(basis: Basis, seen: Seen) -> list[Check]:
     if seen.step is None or not _is_enough(basis, seen.step):
         return list(found.values())
     new = [check for check in feed_checks(basis.schema, basis.features, seen.step) if check.is_failed]
-    usual = [profile for profile in seen.usual_steps if _is_enough(basis, profile)] if new else []
+    usual = [profile for profile in seen.usual_steps() if _is_enough(basis, profile)] if new else []
     before = [check for profile in usual for check in feed_checks(basis.schema, basis.features, profile)]
     known = {check.name for check in before if check.is_failed}
     found.update({check.name: check for check in new if (usual or _is_sure(check)) and check.name not in known})

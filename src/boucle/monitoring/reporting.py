@@ -21,7 +21,19 @@ from boucle.monitoring.windows import Judged, column_reports
 MOST_DATED = 20  # parts whose beginning is looked for
 STEPS_SHOWN = 48
 _RANKS = {"fail": 0, "warn": 1, "pass": 2}
-_WORDS = ("feed", "log", "freshness", "quality", "refusals", "drift", "answers", "expectation", "concept", "estimate")
+_WORDS = (
+    "feed",
+    "log",
+    "freshness",
+    "failures",
+    "quality",
+    "refusals",
+    "drift",
+    "answers",
+    "expectation",
+    "concept",
+    "estimate",
+)
 
 
 def feature_columns(basis: Basis, seen: Seen, checks: Iterable[Check], series: Series) -> tuple[ColumnReport, ...]:

@@ -16,6 +16,7 @@ _CHECKS = {
     "freshness": N_("Freshness"),
     "volume": N_("Volume"),
     "refusals": N_("Refused requests"),
+    "failures": N_("Failed requests"),
     "log": N_("Inference log"),
     "quality": N_("Quality"),
     "estimate": N_("Estimated quality"),
