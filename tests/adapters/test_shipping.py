@@ -15,7 +15,7 @@ from boucle.adapters.segments import SegmentJournal, SegmentOptions, SegmentRead
 from boucle.adapters.shipping import ShippedStreams, Shipper
 from boucle.core.errors import BoucleError, Unavailable
 from boucle.core.record import InferenceRecord
-from boucle.core.segment import pack
+from boucle.core.segment import MAGIC, pack
 from boucle.web.app import create_app
 from web.in_process import InProcess, client
 from web.made_up import TOKEN, populated
@@ -32,10 +32,12 @@ class Unsteady(httpx.BaseTransport):
         self._inner = InProcess(app)
         self.breaks = ""
         self.sizes: list[int] = []
+        self.left = 1_000
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.sizes.append(len(request.content))
-        if self.breaks == "before":
+        self.left -= 1
+        if self.breaks == "before" or self.left < 0:
             raise httpx.ConnectError("away")
         answer = self._inner.handle_request(request)
         if self.breaks == "after":
@@ -194,6 +196,25 @@ def test_a_record_larger_than_a_piece_arrives_in_pieces(two: Two, monkeypatch: p
     journal.close()
 
 
+def test_a_shipper_that_died_within_a_record_goes_on_within_it(
+    two: Two, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shipping, "_PIECE_BYTES", 30)
+    journal = SegmentJournal(two.here)
+    journal.append(pack(record(1)))
+    journal.append(pack(record(2)._replace(request=MAGIC * 10)))
+    for n_sent in (3, 2):
+        two.way.left = n_sent
+        with pytest.raises(Unavailable):
+            two.shipper().ship()
+    two.way.left = 1_000
+    two.shipper().ship()
+
+    assert two.arrived(journal.stream) == ["1", "2"]
+    assert not [told for told in caplog.records if "damaged" in told.getMessage()]
+    journal.close()
+
+
 def test_one_stream_that_is_refused_holds_no_other_up(two: Two) -> None:
     first = SegmentJournal(two.here)
     first.append(pack(record(1)))
@@ -230,3 +251,11 @@ def test_a_token_with_a_line_end_is_the_token(two: Two) -> None:
 
     Shipper(two.here, "http://ann:x@testserver", lambda: f" {TOKEN}\n", httpx.Client(transport=two.way)).ship()
     assert two.arrived(journal.stream) == ["1"]
+
+
+def test_a_piece_beyond_the_limit_is_refused(two: Two) -> None:
+    api = client(create_app(replace(populated().plane(), streams=ShippedStreams(two.there))))
+    parts = iter([bytes(1024 * 1024)] * 33)
+
+    assert api.put(f"/api/v1/streams/{STREAM}?position=0", content=parts, headers=BEARER).status_code == 413
+    assert not two.there.exists()

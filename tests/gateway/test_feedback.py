@@ -138,6 +138,10 @@ def test_ground_truth_that_cannot_be_kept_is_never_accepted(running: Running, jo
     answer = tell(running, {"prediction_id": ID, "values": [1]})
 
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:boucle:problem:log-full")
+    assert running.client.get("/readyz").json()["status"] == "degraded"
+    journal.is_full = False
+    assert tell(running, {"prediction_id": ID, "values": [1]}).status_code == 202
+    assert "log" not in running.client.get("/readyz").json()
 
 
 def test_feedback_needs_a_known_model_and_a_post(running: Running) -> None:

@@ -155,10 +155,13 @@ class SlowJournal(MemoryJournal):
     def __init__(self) -> None:
         super().__init__()
         self.threads: list[str] = []
+        self.free = threading.Event()
+        self.free.set()
 
     def append(self, buffers: Sequence[bytes]) -> int:
         """Keep one record."""
         self.threads.append(threading.current_thread().name)
+        assert self.free.wait(10)
         return super().append(buffers)
 
 
@@ -175,6 +178,19 @@ def test_where_each_record_waits_for_the_disk_nothing_is_written_in_the_event_lo
 
     assert [record.kind for record in journal.records] == ["refusal", "answer", "gap"]
     assert {name.split("_")[0] for name in journal.threads} == {"gateway", "notes"}
+
+
+def test_refusals_that_come_while_the_disk_is_busy_are_answered_and_written_together(launch: Launch) -> None:
+    journal = SlowJournal()
+    running = started(launch, journal)
+    journal.free.clear()
+    running.ask([{"age": "old"}])
+    until(lambda: len(journal.threads) == 1)
+    statuses = [running.ask([{"age": "old"}]).status_code for _ in range(5)]
+    journal.free.set()
+    until(lambda: len(journal.records) == 6)
+
+    assert (statuses, len(journal.threads)) == ([422] * 5, 2)
 
 
 def test_a_gateway_without_a_journal_answers(launch: Launch, tmp_path: Path) -> None:

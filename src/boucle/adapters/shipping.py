@@ -154,13 +154,15 @@ class Shipper:
     def _ship(self, stream: str) -> int:
         sent = 0
         is_over = self._reader.is_over(stream)  # asked first: what is read after it is all there will be
-        position = self._positions.get(stream)
-        if position is None:
+        position = whole = self._positions.get(stream, -1)
+        if position < 0:
             position = self._first(stream)
+            whole = self._whole_before(stream, position)
         while True:
-            _records, stop = self._reader.read(stream, position, _PIECE_BYTES)
-            if stop == position:
+            _records, stop = self._reader.read(stream, whole, _PIECE_BYTES)
+            if stop == whole:
                 break
+            whole = stop
             while position < stop:
                 piece = self._reader.raw(stream, position, min(stop - position, _PIECE_BYTES))
                 end = self._send(stream, position, piece)
@@ -181,6 +183,16 @@ class Shipper:
         segments = sorted((self._root / stream).glob("*.seg"))
         least = int(segments[0].stem) if segments else 0
         return self._send(stream, least, b"")
+
+    def _whole_before(self, stream: str, position: int) -> int:
+        """Return where the record begins that a position stands in: a shipper that died sent the part before it."""
+        starts = [int(path.stem) for path in (self._root / stream).glob("*.seg")]
+        start = max((each for each in starts if each <= position), default=position)
+        while True:
+            _records, stop = self._reader.read(stream, start, _PIECE_BYTES)
+            if stop == start or stop > position:
+                return start
+            start = stop
 
     def _send(self, stream: str, position: int, data: bytes, is_finished: bool = False) -> int:
         """Send a piece; return where to go on. Raises Unavailable, which never repeats what may hold a secret."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from threading import Lock
 from time import monotonic, time_ns
 from typing import NamedTuple
@@ -75,7 +76,8 @@ class Recorder:
         self.n_bytes = 0
         self.feedback: Counter[str] = Counter()
         self._gaps: Counter[tuple[str, int]] = Counter()
-        self._guard = Lock()  # of the gaps
+        self._refusals: list[InferenceRecord] = []  # while a thread is busy with those before: they go in one write
+        self._guard = Lock()  # of the gaps and refusals
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes") if self.is_slow else None
         self._said_at = float("-inf")
         self._held: list[tuple[Asked, Reply]] = []
@@ -120,7 +122,14 @@ class Recorder:
         name, number = endpoint.name, endpoint.version.number
         latency_us = int(seconds * 1e6)
         told = InferenceRecord("refusal", name, number, "", now, now, latency_us, status, caller=caller)
-        self._later(lambda: self._note(told))
+        if self._notes is None:
+            self._note(told)
+            return
+        with self._guard:
+            self._refusals.append(told)
+            is_first = len(self._refusals) == 1
+        if is_first:
+            self._later(self._write_refusals)
 
     def keep(self, truth: InferenceRecord) -> None:
         """Write ground truth; the disk has it when this returns. Call it in a thread. Raises LogFull."""
@@ -130,7 +139,10 @@ class Recorder:
             self.n_bytes += self._journal.append(pack(truth))
             self._journal.sync()
         except OSError as error:
+            self._say(error)
             raise _full(error) from error
+        if self.trouble:
+            self._recovered()
 
     def close(self) -> None:
         """Write what is known to be missing, and end the journal."""
@@ -168,6 +180,11 @@ class Recorder:
         with suppress(RuntimeError):  # shut down: nobody is asked any more
             self._notes.submit(work)
 
+    def _write_refusals(self) -> None:
+        with self._guard:
+            refusals, self._refusals = self._refusals, []
+        self._note(*refusals)
+
     def _write_gaps(self) -> None:
         with self._guard:
             gaps, self._gaps = self._gaps, Counter()
@@ -177,11 +194,11 @@ class Recorder:
                 with self._guard:
                     self._gaps[name, number] += n_lost
 
-    def _note(self, record: InferenceRecord) -> bool:
+    def _note(self, *records: InferenceRecord) -> bool:
         if self._journal is None:
             return True
         try:
-            self.n_bytes += self._journal.append(pack(record))
+            self.n_bytes += self._journal.append([b"".join(chain.from_iterable(map(pack, records)))])
         except OSError as error:
             self._say(error)
             return False
