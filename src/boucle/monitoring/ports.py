@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from boucle.core.alert import Alert
@@ -186,14 +186,3 @@ class Detector(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Return what to restore it from."""
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One value of a sequential signal: the block it comes from ended at ``at`` and held ``n`` rows."""
-
-    name: str
-    at: int
-    value: float
-    n: int
-    extra: dict[str, Any] = field(default_factory=dict)
