@@ -30,7 +30,18 @@ MOST_TEXT, MOST_SLICES, MOST_MASKED, MOST_RULES, MOST_SILENCES = 200, 20, 1_000,
 MOST_SQL = 2_000
 CHECKS = (  # the words that names of checks begin with
     *("drift", "answers", "concept", "feed", "feeds", "range", "missing", "categories", "constant", "expectation"),
-    *("freshness", "volume", "refusals", "log", "quality", "estimate", "estimates", "labels", "alertmanager"),
+    *(
+        "freshness",
+        "volume",
+        "refusals",
+        "failures",
+        "log",
+        "quality",
+        "estimate",
+        "estimates",
+        "labels",
+        "alertmanager",
+    ),
 )
 
 
