@@ -20,6 +20,7 @@ from boucle.monitoring.windows import Judged, column_reports
 
 MOST_DATED = 20  # parts whose beginning is looked for
 STEPS_SHOWN = 48
+NAMED_BY_TEXT = frozenset({"quality", "estimate", "labels"})
 _RANKS = {"fail": 0, "warn": 1, "pass": 2}
 _WORDS = (
     "feed",
@@ -146,9 +147,9 @@ def _is_told(check: Check) -> bool:
 
 
 def _sentence(check: Check) -> str:
-    subject = check.name.partition(":")[2]
+    head, _colon, subject = check.name.partition(":")
     text = check.observed.rstrip(".")
-    names_itself = not subject or subject in text
+    names_itself = not subject or subject in text or head in NAMED_BY_TEXT
     return (text if names_itself else _("{title}: {subject}").format(title=subject, subject=text)) + "."
 
 
