@@ -282,3 +282,17 @@ def test_a_report_of_the_past_tells_the_alerts_of_its_time(shop: Shop) -> None:
     assert [alert.check.name for alert in shop.report().alerts] == ["feed:price"]
     assert shop.report(until=NOON + 20 * HOUR).alerts == ()
     assert shop.report(until=NOON - HOUR).summary == ("No row came in this window: there is nothing to judge.",)
+
+
+def test_a_version_that_comes_back_is_silent_only_from_then_on(shop: Shop) -> None:
+    shop.watched_with(silent_after_s=600)
+    shop.open(range(3))
+    shop.store.judged(Judged("shop", {"version": 2, "judged_until": NOON + 20 * HOUR}))
+    shop.platform.now = NOON + 30 * HOUR
+    watch(shop.world)
+    assert [alert for alert in shop.alerts("freshness") if alert.is_open] == []
+
+    shop.platform.now += 11 * MINUTE
+    watch(shop.world)
+    (silent,) = [alert for alert in shop.alerts("freshness") if alert.is_open]
+    assert silent.check.evidence["age_s"] == 11 * 60

@@ -14,7 +14,7 @@ from boucle.core.profile import Profile
 from boucle.core.schema import infer
 from boucle.core.table import Column, Table
 from boucle.core.watching import WatchPolicy
-from boucle.monitoring.data_tests import Feed, data_tests
+from boucle.monitoring.data_tests import data_tests, failures, freshness, refusals, volume
 from boucle.monitoring.drift import drift
 from boucle.monitoring.drift_checks import drift_checks
 from boucle.monitoring.windows import Judged, column_reports, histogram
@@ -44,8 +44,8 @@ def _profiles(now: dict[str, Any]) -> tuple[Any, Profile, Profile]:
     return schema, count(grid, table), count(grid, _table(now))
 
 
-def _judge(now: dict[str, Any], feed: Feed | None = None, **policy: Any) -> dict[str, Check]:
-    checks = data_tests(*_profiles(now), WatchPolicy(**policy), feed)
+def _judge(now: dict[str, Any]) -> dict[str, Check]:
+    checks = data_tests(*_profiles(now), WatchPolicy())
     return {check.name: check for check in checks}
 
 
@@ -121,22 +121,16 @@ def test_a_column_of_nulls_is_told_as_missing_only() -> None:
     assert _bad(_judge(now)) == {"missing:price": "fail"}
 
 
-def test_silence_volume_and_refusals_are_told_from_what_is_known_of_the_feed() -> None:
-    quiet = Feed(now=10_000 * SECOND, newest=0, usual_rows=5_000, n_requests=100, n_refused=20)
-    usual = Feed(now=60 * SECOND, newest=0, usual_rows=900, n_requests=1_000, n_refused=2)
-
-    assert _bad(_judge(_rows(500, 9), quiet, silent_after_s=3_600)) == {
-        "freshness": "fail",
-        "volume": "warn",
-        "refusals": "fail",
-    }
-    assert _bad(_judge(_rows(500, 9), usual, silent_after_s=3_600)) == {}
+def test_silence_volume_refusals_and_failures_are_told_by_their_numbers() -> None:
+    assert [freshness(at * SECOND, 0, 3_600).status for at in (60, 3_600, 3_601)] == ["pass", "pass", "fail"]
+    assert [volume(500, usual).status for usual in (900, 2_500, 5_000, 90)] == ["pass", "pass", "warn", "warn"]
+    for judge in (refusals, failures):
+        assert [judge(1_000, n).status for n in (2, 9, 10, 99, 100)] == ["pass", "pass", "warn", "warn", "fail"]
+        assert judge(2, 2).status == "pass"
 
 
 def test_a_clock_that_runs_backwards_makes_no_row_late() -> None:
-    feed = Feed(now=0, newest=9_000 * SECOND)
-
-    assert _bad(_judge(_rows(500, 9), feed, silent_after_s=60)) == {}
+    assert freshness(0, 9_000 * SECOND, 60).status == "pass"
 
 
 def test_columns_are_reported_worst_first_with_both_histograms() -> None:

@@ -206,7 +206,7 @@ class Recorder:
 
 
 def packed(held: Sequence[tuple[Asked, Reply]]) -> list[bytes]:
-    """Return the buffers of the records of answers: all in one go, for a loop costs less than its first turn."""
+    """Return the buffers of the records of answers, written down at one time."""
     now = time_ns() // 1000
     buffers: list[bytes] = []
     for asked, reply in held:

@@ -102,7 +102,7 @@ class _Making:
         )
         verdicts = self._verdicts(window)
         history = self._history(series.get("quality"), window)
-        labelled = self._labelled(series, current, basis)
+        labelled = self._labelled(series, current, basis, window)
         checks = self._checks(basis, seen, labelled, verdicts)
         apart = self._apart(history)
         if any(point.estimated is not None for point in apart):
@@ -175,11 +175,12 @@ class _Making:
                 newest[(verdict.slice, is_late)] = verdict
         return tuple(sorted(newest.values(), key=lambda verdict: verdict.window.stop))
 
-    def _labelled(self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis) -> Labelled | None:
+    def _labelled(
+        self, series: Mapping[str, Series], current: Mapping[str, Profile], basis: Basis, window: Span
+    ) -> Labelled | None:
         """Return what is known of outcomes in the window; None for a version that has no quality."""
         if "quality" not in series:
             return None
-        window = _window(self.world, self.query, self.version, self.policy.window_s)
         return Labelled(
             current["quality"],
             current.get("answers"),

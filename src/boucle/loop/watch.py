@@ -110,9 +110,15 @@ class Looking:
         reference = self.world.profiles.reference(self.version.name, self.version.number)
         newest = self.world.profiles.newest(self._key("traffic"))
         now, before = self.world.now(), self.memory.document()
-        if reference is None or newest is None:
-            self._unasked(now)
-            return 0, self._counts[1], self._counts[2]
+        self.memory.quiet_s("champion", 0, now)  # remembers the first look at this champion
+        if reference is not None and newest is not None:
+            self._look(reference, newest, now)
+        self._freshness(max(newest + MINUTE if newest is not None else 0, self.memory.seen["champion"][1]), now)
+        if self.memory.document() != before and not self._counts[0]:
+            self.world.store.judged(Judged(self.version.name, self.memory.document()))
+        return self._counts[0], self._counts[1], self._counts[2]
+
+    def _look(self, reference: Reference, newest: int, now: int) -> None:
         until = whole_until(newest, now, self.memory.quiet_s("traffic", newest, now))
         labelled = self.world.profiles.newest(self._key("quality"))
         late = 0 if labelled is None else whole_until(labelled, until, self.memory.quiet_s("quality", labelled, now))
@@ -124,10 +130,6 @@ class Looking:
         if reached != self.memory.looked:
             self._judge(reference, (until, late), now)
             self.memory.looked = self.memory.looked if self._is_behind else reached
-        self._freshness(newest + MINUTE, now)
-        if self.memory.document() != before and not self._counts[0]:
-            self.world.store.judged(Judged(self.version.name, self.memory.document()))
-        return self._counts[0], self._counts[1], self._counts[2]
 
     def _judge(self, reference: Reference, until: tuple[int, int], now: int) -> None:
         """Judge the windows that are whole, oldest first: until when for rows, and until when for outcomes."""
@@ -263,16 +265,8 @@ class Looking:
         checks = late_checks(basis, Labelled(own.within(window), baseline=baseline))
         return [check for check in checks if check.name != "labels"]
 
-    def _unasked(self, now: int) -> None:
-        """Look at a version that nobody has asked: its silence counts from the first look at it."""
-        kept = self.memory.document()
-        self.memory.quiet_s("champion", 0, now)
-        if self.memory.document() != kept:
-            self.world.store.judged(Judged(self.version.name, self.memory.document()))
-        self._freshness(self.memory.seen["champion"][1], now)
-
     def _freshness(self, newest: int, now: int) -> None:
-        """Look for silence; what is as it was is not written down again."""
+        """Look for silence since the newest row, or since this version is the champion: what is as it was stays."""
         if self.policy.silent_after_s is None:
             return
         check = freshness(now, newest, self.policy.silent_after_s)

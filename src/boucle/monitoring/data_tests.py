@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from boucle.core.check import Check
+from boucle.core.check import Check, Status
 from boucle.core.grid import Part
 from boucle.core.i18n import _
 from boucle.core.profile import Profile
-from boucle.core.report import Span
 from boucle.core.schema import ColumnSchema, Schema
 from boucle.core.watching import WatchPolicy
 from boucle.monitoring.drift import LEAST_ROWS
@@ -19,38 +18,17 @@ from boucle.monitoring.rates import rate_p
 RANGE_SLACK = 0.1  # of the reference's range, at either end
 LEAST_NEW_SHARE = 0.005  # of values out of range or unheard of that are worth a word
 LEAST_MISSING_RISE = 0.01
-REFUSED_WARN, REFUSED_FAIL = 0.01, 0.1
+LEAST_WRONG, WRONG_WARN, WRONG_FAIL = 3, 0.01, 0.1  # requests, and shares of them
 VOLUME_FACTOR = 5.0  # times more, or fewer, rows than usual
 
 
-@dataclass(frozen=True)
-class Feed:
-    """What is known of a window beside its rows; None where it is not known.
-
-    ``usual_rows`` is the median number of rows of windows of the same length; ``newest`` when the last row came and
-    ``now`` the time of judging (UTC microseconds); ``n_requests`` all requests, ``n_refused`` those with a wrong type
-    or a missing column.
-    """
-
-    window: Span | None = None
-    now: int | None = None
-    newest: int | None = None
-    usual_rows: float | None = None
-    n_requests: int = 0
-    n_refused: int = 0
-
-
-def data_tests(
-    schema: Schema, reference: Profile, current: Profile, policy: WatchPolicy, feed: Feed | None = None
-) -> tuple[Check, ...]:
-    """Return all data tests of a window: ``range:``, ``categories:``, ``missing:`` and ``constant:<column>``, then
-    ``freshness``, ``volume`` and ``refusals`` where ``feed`` tells enough.
+def data_tests(schema: Schema, reference: Profile, current: Profile, policy: WatchPolicy) -> tuple[Check, ...]:
+    """Return the data tests of a window: ``range:``, ``categories:``, ``missing:`` and ``constant:<column>``.
 
     Missing rates are tested so that a window without change fails any of them with a chance of at most
     ``policy.false_alarms`` (Bonferroni over the columns). A window of under 20 rows passes all tests of columns: so
     little shows nothing.
     """
-    known = feed or Feed()
     places = {part.name: place for place, part in enumerate(reference.grid.parts)}
     level = policy.false_alarms / max(len(schema.columns), 1)
     found: list[Check] = []
@@ -58,7 +36,7 @@ def data_tests(
         place = places.get(column.name, places.get(f"{column.name}.length"))
         if place is not None:
             found += _of_column(_Window(column, place, reference, current), level)
-    return (*found, *_of_feed(current, known, policy))
+    return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,17 +172,6 @@ def _constant(window: _Window) -> Check:
     )
 
 
-def _of_feed(current: Profile, feed: Feed, policy: WatchPolicy) -> list[Check]:
-    found = []
-    if feed.now is not None and feed.newest is not None and policy.silent_after_s is not None:
-        found.append(freshness(feed.now, feed.newest, policy.silent_after_s))
-    if feed.usual_rows is not None:
-        found.append(volume(current.n_rows, feed.usual_rows))
-    if feed.n_requests:
-        found.append(refusals(feed.n_requests, feed.n_refused))
-    return found
-
-
 def freshness(now: int, newest: int, silent_after_s: int) -> Check:
     """Return the check ``freshness``: the newest row (UTC microseconds) may be so many seconds old, no more."""
     age_s = max(0.0, (now - newest) / 1e6)  # a clock that ran backwards makes no row late
@@ -234,37 +201,36 @@ def volume(n_rows: int, usual: float) -> Check:
     )
 
 
-def failures(n_requests: int, n_failed: int) -> Check:
-    """Warn when 1 % of the requests of a window ended with an error of the server, fail at 10 %; three at least."""
-    share = n_failed / n_requests
-    enough = n_failed >= 3
-    status = "fail" if enough and share >= REFUSED_FAIL else "warn" if enough and share >= REFUSED_WARN else "pass"
-    return Check(
-        "failures",
-        status,  # type: ignore[arg-type]  # one of three literals
-        observed=_("{n} of {total} requests failed ({share:.1%})").format(n=n_failed, total=n_requests, share=share),
-        expected=_("under {limit:.0%}").format(limit=REFUSED_WARN),
-        advice=_("The model raised, was not loaded or gave no answer in time: read the gateway's log, or roll back.")
-        if status != "pass"
-        else "",
-        evidence={"n_requests": n_requests, "n_failed": n_failed, "share": share},
-    )
-
-
 def refusals(n_requests: int, n_refused: int) -> Check:
     """Warn when 1 % of the requests of a window were refused for a type or a missing column, fail at 10 %."""
-    share = n_refused / n_requests
-    enough = n_refused >= 3
-    status = "fail" if enough and share >= REFUSED_FAIL else "warn" if enough and share >= REFUSED_WARN else "pass"
+    words = (
+        _("{n} of {total} requests were refused ({share:.1%})"),
+        _("A column of their rows has a wrong type or is missing: read the answers 422 that the callers got."),
+    )
+    return _share("refusals", n_requests, n_refused, words)
+
+
+def failures(n_requests: int, n_failed: int) -> Check:
+    """Warn when 1 % of the requests of a window ended with an error of the server, fail at 10 %."""
+    words = (
+        _("{n} of {total} requests failed ({share:.1%})"),
+        _("The model raised, was not loaded or gave no answer in time: read the gateway's log, or roll back."),
+    )
+    return _share("failures", n_requests, n_failed, words)
+
+
+def _share(name: str, n_requests: int, n: int, words: tuple[str, str]) -> Check:
+    """Judge how many of the requests went wrong; under three show nothing."""
+    observed, advice = words
+    share = n / n_requests
+    status: Status = "pass"
+    if n >= LEAST_WRONG and share >= WRONG_WARN:
+        status = "fail" if share >= WRONG_FAIL else "warn"
     return Check(
-        "refusals",
-        status,  # type: ignore[arg-type]  # one of three literals
-        observed=_("{n} of {total} requests were refused ({share:.1%})").format(
-            n=n_refused, total=n_requests, share=share
-        ),
-        expected=_("under {limit:.0%}").format(limit=REFUSED_WARN),
-        advice=_("A column of their rows has a wrong type or is missing: read the answers 422 that the callers got.")
-        if status != "pass"
-        else "",
-        evidence={"n_requests": n_requests, "n_refused": n_refused, "share": share},
+        name,
+        status,
+        observed=observed.format(n=n, total=n_requests, share=share),
+        expected=_("under {limit:.0%}").format(limit=WRONG_WARN),
+        advice="" if status == "pass" else advice,
+        evidence={"n_requests": n_requests, "n": n, "share": share},
     )

@@ -12,7 +12,7 @@ from boucle.core.report import Span
 from boucle.core.schema import Schema
 from boucle.core.signature import Signature
 from boucle.core.watching import WatchPolicy
-from boucle.monitoring.data_tests import Feed, data_tests, failures, refusals
+from boucle.monitoring.data_tests import data_tests, failures, refusals, volume
 from boucle.monitoring.drift import drift
 from boucle.monitoring.drift_checks import drift_checks, untested
 from boucle.monitoring.feeds import feed_checks
@@ -120,9 +120,9 @@ def _tests(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]
     """Return the data tests, less those of columns whose feed is said to be broken already, or that are the slice."""
     assert basis.features is not None  # noqa: S101  # asked by the caller
     assert seen.features is not None  # noqa: S101
-    feed = Feed(seen.window, usual_rows=seen.usual_rows)
-    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy, feed)
-    return (check for check in checks if not _column_of(check) or _column_of(check) not in broken)
+    checks = data_tests(basis.schema, basis.features, seen.features, basis.policy)
+    of_rows = [volume(seen.features.n_rows, seen.usual_rows)] if seen.usual_rows is not None else []
+    return (*(check for check in checks if _column_of(check) not in broken), *of_rows)
 
 
 def _drift(basis: Basis, seen: Seen, broken: Collection[str]) -> Iterable[Check]:
